@@ -1,0 +1,83 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Swift settings shared by every target: the language's strict mode and nothing else.
+let swiftSettings: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+
+/// One room of the house: a folder under Sources and the rooms it may import.
+func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, path: "Sources/\(name)", swiftSettings: swiftSettings)
+}
+
+/// The tests of one room, under Tests/<room>Tests.
+func tests(of name: String, _ more: [Target.Dependency] = []) -> Target {
+  .testTarget(
+    name: "\(name)Tests", dependencies: [.target(name: name)] + more, path: "Tests/\(name)Tests",
+    swiftSettings: swiftSettings)
+}
+
+let collections: Target.Dependency = .product(name: "OrderedCollections", package: "swift-collections")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "treg",
+  products: [
+    .executable(name: "treg", targets: ["treg"]),
+    .executable(name: "treg-launch", targets: ["treg-launch"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+  ],
+  targets: [
+    // System libraries, found through pkg-config.
+    .systemLibrary(name: "CBLAS", path: "Sources/CBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CPCRE2", path: "Sources/CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+    .systemLibrary(name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CXXHash", path: "Sources/CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+    // The table of functions that the MPI shim exports; the shim itself is built per MPI by the Makefile.
+    .systemLibrary(name: "CMPI", path: "CMPI/include"),
+    .target(
+      name: "CKernels", path: "Sources/CKernels",
+      cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-ffp-contract=on"])]),
+
+    // Ground floor.
+    room("OrderedJSON", [collections]),
+    room("RunFolder", ["OrderedJSON", "CXXHash"]),
+    room("Configuration", ["RunFolder", .product(name: "Yams", package: "Yams")]),
+    room("ModelDescription", ["OrderedJSON", "RunFolder"]),
+    room("ModelFiles", ["OrderedJSON", "RunFolder"]),
+    room("Tokenization", ["OrderedJSON", "RunFolder", "CPCRE2"]),
+    room("ChatTemplates", ["OrderedJSON", "RunFolder", collections]),
+    room("Objectives", ["RunFolder"]),
+    room("Reporting", ["OrderedJSON", "RunFolder"]),
+
+    // First floor.
+    room("Compute", ["CKernels", "CBLAS"]),
+    room("Collectives", ["Compute", "RunFolder", "CMPI"]),
+    room("Transformer", ["Compute", "CKernels", "ModelDescription", "ModelFiles", "RunFolder"]),
+    room("PreferenceData", ["OrderedJSON", "RunFolder", "Tokenization", "ChatTemplates", "CZlib"]),
+
+    // Second floor.
+    room("Scoring", ["Transformer", "PreferenceData", "Collectives", "OrderedJSON", "RunFolder"]),
+    room("Training", ["Scoring", "Objectives", "Configuration", "Reporting"]),
+    room("Evaluation", ["Scoring", "Objectives", "Reporting"]),
+
+    // Programs.
+    .executableTarget(
+      name: "treg", dependencies: ["Training", "Evaluation", argumentParser], path: "Sources/treg",
+      swiftSettings: swiftSettings),
+    .target(
+      name: "LaunchPlan",
+      dependencies: [
+        "RunFolder", "Configuration", "ModelDescription", .product(name: "Subprocess", package: "swift-subprocess"),
+      ], path: "launch/LaunchPlan", swiftSettings: swiftSettings),
+    .executableTarget(
+      name: "treg-launch", dependencies: ["LaunchPlan", argumentParser], path: "launch/treg-launch",
+      swiftSettings: swiftSettings),
+
+    tests(of: "OrderedJSON"),
+  ]
+)

@@ -1,0 +1,51 @@
+/// The one error that reaches users: a line that says where, what is wrong and what was expected, and the
+/// code the process ends with.
+///
+/// Rooms throw it directly, by the factories below. The message never ends in a full stop and never spans lines.
+package struct TregError: Error, Sendable, Equatable, CustomStringConvertible {
+  package let exitCode: ExitCode
+  /// File, row, key or rank the message is about, as users would name it; nil when there is none.
+  package let place: String?
+  package let message: String
+
+  package init(_ exitCode: ExitCode, at place: String? = nil, _ message: String) {
+    self.exitCode = exitCode
+    self.place = place
+    self.message = message
+  }
+
+  package var description: String {
+    guard let place else { return message }
+    return "\(place): \(message)"
+  }
+}
+
+extension TregError {
+  /// The command line cannot be understood (64).
+  package static func usage(_ message: String) -> TregError { TregError(.usage, message) }
+
+  /// A row, a weight file, a tokenizer or a template is not what it should be (65).
+  package static func badData(at place: String?, _ message: String) -> TregError {
+    TregError(.badData, at: place, message)
+  }
+
+  /// A file or folder that was named does not exist (66).
+  package static func missing(at place: String?, _ message: String) -> TregError {
+    TregError(.inputMissing, at: place, message)
+  }
+
+  /// Configuration is wrong: a key, a value, or two that exclude each other (78).
+  package static func configuration(at place: String?, _ message: String) -> TregError {
+    TregError(.configuration, at: place, message)
+  }
+
+  /// Reading or writing failed part-way (74).
+  package static func inputOutput(at place: String?, _ message: String) -> TregError {
+    TregError(.inputOutput, at: place, message)
+  }
+
+  /// The place to write to cannot be created (73).
+  package static func cannotCreate(at place: String?, _ message: String) -> TregError {
+    TregError(.cannotCreate, at: place, message)
+  }
+}
