@@ -81,5 +81,6 @@ let package = Package(
       swiftSettings: swiftSettings),
 
     tests(of: "OrderedJSON"),
+    tests(of: "ModelDescription", ["OrderedJSON", "RunFolder"]),
   ]
 )
