@@ -54,7 +54,11 @@ package struct Scratch {
 
   /// Makes room for `count` floats. What was in the buffer is lost when it grows.
   package mutating func reserve(_ count: Int) -> UnsafeMutablePointer<Float> {
-    if count > buffer.count { buffer = FloatBuffer(count: count + count / 8) }
+    if count > buffer.count {
+      // The old room goes first, so that the two never stand side by side.
+      buffer = FloatBuffer(count: 0)
+      buffer = FloatBuffer(count: count + count / 16)
+    }
     return buffer.pointer
   }
 
