@@ -82,5 +82,6 @@ let package = Package(
 
     tests(of: "OrderedJSON"),
     tests(of: "ModelDescription", ["OrderedJSON", "RunFolder"]),
+    tests(of: "RunFolder"),
   ]
 )
