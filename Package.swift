@@ -80,5 +80,6 @@ let package = Package(
 
     tests(of: "OrderedJSON"),
     tests(of: "Objectives", ["OrderedJSON", "RunFolder"]),
+    tests(of: "RunFolder"),
   ]
 )
