@@ -82,6 +82,7 @@ let package = Package(
 
     tests(of: "OrderedJSON"),
     tests(of: "ModelDescription", ["OrderedJSON", "RunFolder"]),
+    tests(of: "Objectives", ["OrderedJSON", "RunFolder"]),
     tests(of: "RunFolder"),
   ]
 )
