@@ -81,5 +81,6 @@ let package = Package(
     tests(of: "OrderedJSON"),
     tests(of: "Objectives", ["OrderedJSON", "RunFolder"]),
     tests(of: "RunFolder"),
+    tests(of: "PreferenceData", ["CZlib", "OrderedJSON", "RunFolder"]),
   ]
 )
