@@ -82,5 +82,6 @@ let package = Package(
     tests(of: "Objectives", ["OrderedJSON", "RunFolder"]),
     tests(of: "RunFolder"),
     tests(of: "PreferenceData", ["CZlib", "OrderedJSON", "RunFolder"]),
+    tests(of: "ChatTemplates", ["OrderedJSON", "RunFolder"]),
   ]
 )
