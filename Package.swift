@@ -46,7 +46,7 @@ let package = Package(
     // Ground floor.
     room("OrderedJSON", [collections]),
     room("RunFolder", ["OrderedJSON", "CXXHash"]),
-    room("Configuration", ["RunFolder", .product(name: "Yams", package: "Yams")]),
+    room("Configuration", ["OrderedJSON", "RunFolder", .product(name: "Yams", package: "Yams")]),
     room("ModelDescription", ["OrderedJSON", "RunFolder"]),
     room("ModelFiles", ["OrderedJSON", "RunFolder"]),
     room("Tokenization", ["OrderedJSON", "RunFolder", "CPCRE2"]),
@@ -80,5 +80,6 @@ let package = Package(
 
     tests(of: "OrderedJSON"),
     tests(of: "RunFolder"),
+    tests(of: "Configuration", ["RunFolder"]),
   ]
 )
