@@ -46,7 +46,7 @@ let package = Package(
     // Ground floor.
     room("OrderedJSON", [collections]),
     room("RunFolder", ["OrderedJSON", "CXXHash"]),
-    room("Configuration", ["RunFolder", .product(name: "Yams", package: "Yams")]),
+    room("Configuration", ["OrderedJSON", "RunFolder", .product(name: "Yams", package: "Yams")]),
     room("ModelDescription", ["OrderedJSON", "RunFolder"]),
     room("ModelFiles", ["OrderedJSON", "RunFolder"]),
     room("Tokenization", ["OrderedJSON", "RunFolder", "CPCRE2"]),
@@ -83,5 +83,6 @@ let package = Package(
     tests(of: "RunFolder"),
     tests(of: "PreferenceData", ["CZlib", "OrderedJSON", "RunFolder"]),
     tests(of: "ChatTemplates", ["OrderedJSON", "RunFolder"]),
+    tests(of: "Configuration", ["RunFolder"]),
   ]
 )

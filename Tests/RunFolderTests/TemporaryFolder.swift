@@ -27,3 +27,5 @@ func failure(_ body: () throws -> Void) -> TregError? {
     return error as? TregError
   }
 }
+
+func symlinked(_ target: String, at path: String) -> Bool { symlink(target, path) == 0 }
