@@ -48,7 +48,7 @@ let package = Package(
     // Ground floor.
     room("OrderedJSON", [collections]),
     room("RunFolder", ["OrderedJSON", "CXXHash"]),
-    room("Configuration", ["RunFolder", .product(name: "Yams", package: "Yams")]),
+    room("Configuration", ["OrderedJSON", "RunFolder", .product(name: "Yams", package: "Yams")]),
     room("ModelDescription", ["OrderedJSON", "RunFolder"]),
     room("ModelFiles", ["OrderedJSON", "RunFolder"]),
     room("Tokenization", ["OrderedJSON", "RunFolder", "CPCRE2"]),
@@ -85,5 +85,8 @@ let package = Package(
     tests(of: "Objectives", ["OrderedJSON", "RunFolder"]),
     tests(of: "RunFolder"),
     tests(of: "Transformer", ["Compute", "ModelDescription", "ModelFiles", "OrderedJSON", "RunFolder"]),
+    tests(of: "PreferenceData", ["CZlib", "OrderedJSON", "RunFolder"]),
+    tests(of: "ChatTemplates", ["OrderedJSON", "RunFolder"]),
+    tests(of: "Configuration", ["RunFolder"]),
   ]
 )

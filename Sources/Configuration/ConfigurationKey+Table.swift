@@ -1,0 +1,149 @@
+/// A heading and the keys below it, as help and saved files show them.
+struct ConfigurationSection: Sendable {
+  let title: String
+  let keys: [ConfigurationKey]
+}
+
+extension ConfigurationKey {
+  static var all: [ConfigurationKey] { sections.flatMap(\.keys) }
+
+  /// The one table of keys. The YAML reader, flags, help, saved files and the check on resuming follow it.
+  static let sections: [ConfigurationSection] = [inputs, objective, rows, batches, optimizer, reports, machine]
+
+  private static let inputs = ConfigurationSection(
+    title: "Inputs and output",
+    keys: [
+      ConfigurationKey(
+        "model", \.model, .text, aliases: ["model_name_or_path"], .content,
+        "a folder, a GGUF file, or org/name in the local Hugging Face cache"),
+      ConfigurationKey(
+        "reference", \.reference, .orNull(.text), aliases: ["reference_model", "ref_model"], .content,
+        "another model as the reference; null: the starting model"),
+      ConfigurationKey(
+        "data", \.data, .texts("a file, a glob, or a list of them"),
+        aliases: ["dataset_name", "data_path", "dataset", "train_file"], .content,
+        "preference pairs: files or globs of JSON lines, plain or .gz"),
+      ConfigurationKey(
+        "eval_data", \.evalData, .texts("a file, a glob, a list of them, or null", mayBeEmpty: true),
+        aliases: ["eval_dataset", "eval_data_path"], .free, "held-out pairs"),
+      ConfigurationKey(
+        "rewards", \.rewards, .orNull(.text), .content, "a folder of finished token rewards; null: make them first"),
+      ConfigurationKey("out", \.out, .text, aliases: ["output_dir"], .free, "the run's folder"),
+    ])
+
+  private static let objective = ConfigurationSection(
+    title: "Objective",
+    keys: [
+      ConfigurationKey(
+        "loss_type", \.lossType, .texts("the name of a loss or a list of names"), .trajectory,
+        "dpo (or sigmoid), simpo; a list is summed with loss_weights"),
+      ConfigurationKey(
+        "loss_weights", \.lossWeights,
+        .orNull(.numbers("a list of numbers of at least 0, one for each loss_type") { $0 >= 0 }), .trajectory,
+        "the weight of each loss; null: 1 each"),
+      ConfigurationKey(
+        "beta", \.beta, .number("a number above 0") { $0 > 0 }, .trajectory, "the scale of implicit rewards"),
+      ConfigurationKey(
+        "label_smoothing", \.labelSmoothing,
+        .number("a number from 0 up to but not including 0.5") { $0 >= 0 && $0 < 0.5 }, .trajectory,
+        "the probability that a pair is the wrong way round"),
+      ConfigurationKey(
+        "gamma_beta_ratio", \.gammaBetaRatio, .number("a number of at least 0") { $0 >= 0 }, .trajectory,
+        "SimPO's margin in units of beta"),
+      ConfigurationKey(
+        "treg_alpha", \.tregAlpha, .number("a number of at least 0") { $0 >= 0 }, .trajectory,
+        "the weight of token-level reward regularisation; 0: the plain loss"),
+      ConfigurationKey(
+        "treg_template", \.tregTemplate, .text, .trajectory,
+        "contrastive prompts: turn, revise, system, suffix, or a file"),
+    ])
+
+  private static let rows = ConfigurationSection(
+    title: "Rows",
+    keys: [
+      ConfigurationKey(
+        "max_length", \.maxLength, .integer("a whole number above 1") { $0 > 1 }, .trajectory,
+        "tokens of a prompt and its response together; more are cut"),
+      ConfigurationKey(
+        "max_prompt_length", \.maxPromptLength, .orNull(.integer("a whole number above 0") { $0 > 0 }), .trajectory,
+        "tokens that the prompt of a pair that is too long is cut to, at its left"),
+      ConfigurationKey(
+        "bad_rows", \.badRows, .choice, .trajectory, "error: a bad row ends the run; skip: it is left out and counted"),
+    ])
+
+  private static let batches = ConfigurationSection(
+    title: "Batches and length",
+    keys: [
+      ConfigurationKey(
+        "global_batch_size", \.globalBatchSize, .integer("a whole number above 0") { $0 > 0 }, .trajectory,
+        "pairs of one optimizer step, whatever the number of ranks"),
+      ConfigurationKey(
+        "micro_batch_tokens", \.microBatchTokens, .automaticCount, .free, "tokens that a rank computes at once"),
+      ConfigurationKey(
+        "num_train_epochs", \.numTrainEpochs, .number("a number above 0") { $0 > 0 }, .length,
+        "passes over the data; fractions count"),
+      ConfigurationKey(
+        "max_steps", \.maxSteps, .integer("-1 or a whole number above 0") { $0 == -1 || $0 > 0 }, .length,
+        "optimizer steps, in place of epochs; -1: by epochs"),
+    ])
+
+  private static let optimizer = ConfigurationSection(
+    title: "Optimizer",
+    keys: [
+      ConfigurationKey(
+        "learning_rate", \.learningRate, .number("a number of at least 0") { $0 >= 0 }, .trajectory,
+        "the highest learning rate"),
+      ConfigurationKey(
+        "lr_scheduler_type", \.schedule, .choice, .trajectory, "cosine, linear, constant or constant_with_warmup"),
+      ConfigurationKey(
+        "warmup_ratio", \.warmupRatio, .orNull(.number("a number from 0 to 1") { $0 >= 0 && $0 <= 1 }), .trajectory,
+        "the share of steps in which the rate rises from 0"),
+      ConfigurationKey(
+        "warmup_steps", \.warmupSteps, .orNull(.integer("a whole number of at least 0") { $0 >= 0 }), .trajectory,
+        "those steps as a number, in place of warmup_ratio"),
+      ConfigurationKey(
+        "weight_decay", \.weightDecay, .number("a number of at least 0") { $0 >= 0 }, .trajectory,
+        "AdamW's decay of matrices; norms and biases have none"),
+      ConfigurationKey(
+        "adam_beta1", \.adamBeta1, .number("a number from 0 up to but not including 1") { $0 >= 0 && $0 < 1 },
+        .trajectory, "AdamW's β₁"),
+      ConfigurationKey(
+        "adam_beta2", \.adamBeta2, .number("a number from 0 up to but not including 1") { $0 >= 0 && $0 < 1 },
+        .trajectory, "AdamW's β₂"),
+      ConfigurationKey(
+        "adam_epsilon", \.adamEpsilon, .number("a number above 0") { $0 > 0 }, .trajectory, "AdamW's ε"),
+      ConfigurationKey(
+        "max_grad_norm", \.maxGradNorm, .number("a number of at least 0") { $0 >= 0 }, .trajectory,
+        "gradients are scaled down to this global norm; 0: never"),
+    ])
+
+  private static let reports = ConfigurationSection(
+    title: "Reports and checkpoints",
+    keys: [
+      ConfigurationKey(
+        "logging_steps", \.loggingSteps, .integer("a whole number above 0") { $0 > 0 }, .free,
+        "steps from one line of metrics to the next"),
+      ConfigurationKey(
+        "eval_steps", \.evalSteps, .orNull(.integer("a whole number above 0") { $0 > 0 }), .free,
+        "steps from one evaluation to the next; null: none on the way"),
+      ConfigurationKey(
+        "save_steps", \.saveSteps, .orNull(.integer("a whole number above 0") { $0 > 0 }), .free,
+        "steps from one checkpoint to the next; null: none on the way"),
+      ConfigurationKey(
+        "save_total_limit", \.saveTotalLimit, .orNull(.integer("a whole number above 0") { $0 > 0 }), .free,
+        "checkpoints that are kept; null: all"),
+      ConfigurationKey(
+        "save_dtype", \.saveType, .choice, .free, "float32, bfloat16 or float16: the weights of the trained model"),
+    ])
+
+  private static let machine = ConfigurationSection(
+    title: "Machine",
+    keys: [
+      ConfigurationKey(
+        "seed", \.seed, .integer("a whole number of at least 0") { $0 >= 0 }, .trajectory, "the order of rows"),
+      ConfigurationKey("threads", \.threads, .automaticCount, .free, "threads of a rank"),
+      ConfigurationKey(
+        "gradient_exchange", \.gradientExchange, .choice, .free,
+        "reduce_scatter: each rank steps its own part; all_reduce: every rank steps all"),
+    ])
+}

@@ -1,0 +1,103 @@
+/// Everything that decides what a run does: one immutable value, made from a YAML file and flags.
+///
+/// Every property is a key of ``ConfigurationKey/all``, which holds its name, limits and meaning. A value that
+/// ``parse(file:flags:requiring:otherFlags:)`` returns is complete and consistent.
+package struct RunConfiguration: Sendable, Equatable {
+  // Inputs and output.
+  package internal(set) var model = ""
+  /// Another model as the reference; nil: the starting model.
+  package internal(set) var reference: String?
+  /// Files or globs, in order.
+  package internal(set) var data: [String] = []
+  package internal(set) var evalData: [String] = []
+  /// A folder of finished rewards; nil: they are made before step 1.
+  package internal(set) var rewards: String?
+  package internal(set) var out = ""
+
+  // Objective.
+  package internal(set) var lossType = ["dpo"]
+  /// As many as there are losses; nil: every one counts 1.
+  package internal(set) var lossWeights: [Double]?
+  package internal(set) var beta = 0.1
+  package internal(set) var labelSmoothing = 0.0
+  package internal(set) var gammaBetaRatio = 0.5
+  package internal(set) var tregAlpha = 0.25
+  package internal(set) var tregTemplate = "turn"
+
+  // Rows.
+  package internal(set) var maxLength = 2048
+  package internal(set) var maxPromptLength: Int?
+  package internal(set) var badRows = BadRows.error
+
+  // Batches and length.
+  package internal(set) var globalBatchSize = 128
+  package internal(set) var microBatchTokens = Automatic.automatic
+  package internal(set) var numTrainEpochs = 1.0
+  /// -1: as many as the epochs give.
+  package internal(set) var maxSteps = -1
+
+  // Optimizer.
+  package internal(set) var learningRate = 5e-7
+  package internal(set) var schedule = Schedule.cosine
+  /// Exactly one of the two is set.
+  package internal(set) var warmupRatio: Double? = 0.1
+  package internal(set) var warmupSteps: Int?
+  package internal(set) var weightDecay = 0.0
+  package internal(set) var adamBeta1 = 0.9
+  package internal(set) var adamBeta2 = 0.999
+  package internal(set) var adamEpsilon = 1e-8
+  /// 0: no clipping.
+  package internal(set) var maxGradNorm = 1.0
+
+  // Reports and checkpoints.
+  package internal(set) var loggingSteps = 1
+  package internal(set) var evalSteps: Int?
+  package internal(set) var saveSteps: Int?
+  package internal(set) var saveTotalLimit: Int? = 2
+  package internal(set) var saveType = SaveType.float32
+
+  // The machine.
+  package internal(set) var seed = 42
+  package internal(set) var threads = Automatic.automatic
+  package internal(set) var gradientExchange = GradientExchange.reduceScatter
+
+  init() {}
+}
+
+extension RunConfiguration {
+  /// A number that the program chooses itself unless the user does.
+  package enum Automatic: Sendable, Equatable {
+    case automatic
+    case count(Int)
+  }
+
+  package enum BadRows: String, Sendable, CaseIterable {
+    /// The first bad row ends the run.
+    case error
+    /// Bad rows are left out and counted.
+    case skip
+  }
+
+  /// The course of the learning rate, as transformers names it.
+  package enum Schedule: String, Sendable, CaseIterable {
+    case cosine
+    case linear
+    case constant
+    case constantWithWarmup = "constant_with_warmup"
+
+    /// Whether the rate at a step depends on how many steps there are in all.
+    package var dependsOnLength: Bool { self == .cosine || self == .linear }
+  }
+
+  /// The number format of the weights that are written.
+  package enum SaveType: String, Sendable, CaseIterable {
+    case float32, bfloat16, float16
+  }
+
+  package enum GradientExchange: String, Sendable, CaseIterable {
+    /// Every rank receives the sum of the part it owns, steps, and the parameters are gathered.
+    case reduceScatter = "reduce_scatter"
+    /// Every rank receives the whole sum.
+    case allReduce = "all_reduce"
+  }
+}

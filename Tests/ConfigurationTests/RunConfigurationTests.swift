@@ -1,0 +1,140 @@
+import Configuration
+import RunFolder
+import Testing
+
+@Suite struct RunConfigurationTests {
+  /// The example that users start from, with the values that are its defaults.
+  static let example = """
+    model: HuggingFaceTB/SmolLM2-135M-Instruct
+    data: pairs.jsonl
+    eval_data: held_out.jsonl
+    out: runs/first
+    loss_type: dpo             # dpo ("sigmoid" accepted), simpo, …; a list with loss_weights sums
+    beta: 0.1
+    treg_alpha: 0.25           # 0: the plain loss
+    treg_template: turn        # a name or a file
+    rewards: null              # a folder of finished rewards; null: make them first
+    global_batch_size: 128     # pairs, whatever the number of ranks
+    micro_batch_tokens: auto
+    learning_rate: 5e-7        # numbers as people write them, not as YAML 1.1 reads them
+    lr_scheduler_type: cosine
+    warmup_ratio: 0.1
+    num_train_epochs: 1
+    max_steps: -1
+    weight_decay: 0.0
+    max_grad_norm: 1.0
+    max_length: 2048
+    max_prompt_length: null
+    bad_rows: error            # or skip, counted
+    logging_steps: 1
+    eval_steps: null
+    save_steps: null
+    save_total_limit: 2
+    seed: 42
+    """
+
+  @Test func theExampleSaysTheDefaults() throws {
+    let long = try parse(Self.example, requiring: ["model", "data", "out"]).configuration
+    let short = try parse(
+      "model: HuggingFaceTB/SmolLM2-135M-Instruct\ndata: pairs.jsonl\neval_data: held_out.jsonl\nout: runs/first\n"
+    ).configuration
+    #expect(long == short)
+    #expect(long.learningRate == 5e-7 && long.lossType == ["dpo"] && long.maxPromptLength == nil)
+    #expect(long.warmupRatio == 0.1 && long.warmupSteps == nil && long.microBatchTokens == .automatic)
+  }
+
+  @Test func flagsCountOverTheFile() throws {
+    let flags = [
+      "--learning-rate", "1e-6", "--loss_type=simpo", "--data", "a.jsonl", "b.jsonl", "--eval-data=c", "--beta", "2",
+      "--beta", "3", "--max-steps", "-1", "--rewards", "null", "--threads", "2",
+    ]
+    let configuration = try parse(Self.example + "\nreference: old", flags)
+      .configuration
+    #expect(configuration.learningRate == 1e-6 && configuration.lossType == ["simpo"])
+    #expect(configuration.data == ["a.jsonl", "b.jsonl"] && configuration.evalData == ["c"])
+    #expect(configuration.beta == 3 && configuration.rewards == nil && configuration.reference == "old")
+    #expect(configuration.threads == .count(2) && configuration.tregAlpha == 0.25)
+  }
+
+  @Test func namesOfTRLAreUnderstood() throws {
+    let parsed = try parse(
+      """
+      model_name_or_path: m
+      dataset_name: d
+      output_dir: o
+      loss_type: [sigmoid, simpo]
+      loss_weights: [1, 0.5]
+      bf16: true
+      report_to: none
+      gradient_checkpointing_kwargs: {use_reentrant: false}
+      dataloader_num_workers: 4
+      eval_strategy: "no"
+      warmup_steps: 0
+      """, ["--no_cuda", "--bf16"])
+    let configuration = parsed.configuration
+    #expect(configuration.model == "m" && configuration.data == ["d"] && configuration.out == "o")
+    #expect(configuration.lossType == ["dpo", "simpo"] && configuration.lossWeights == [1, 0.5])
+    #expect(configuration.warmupRatio == 0.1 && configuration.warmupSteps == nil)
+    #expect(
+      parsed.ignored == [
+        "bf16", "report_to", "gradient_checkpointing_kwargs", "dataloader_num_workers", "eval_strategy", "no_cuda",
+      ])
+    #expect(parsed.place(of: "model").hasSuffix("dpo.yaml:1: model_name_or_path"))
+    #expect(parsed.place(of: "seed") == "seed")
+  }
+
+  @Test func theMarginOfSimPOBecomesARatio() throws {
+    #expect(try parse("simpo_gamma: 3\nbeta: 10").configuration.gammaBetaRatio == 0.3)
+    #expect(try parse("gamma_beta_ratio: 0.5\nbeta: 10", ["--simpo-gamma", "3"]).configuration.gammaBetaRatio == 0.3)
+    #expect(try parse("simpo_gamma: 3", ["--gamma_beta_ratio", "0.7"]).configuration.gammaBetaRatio == 0.7)
+    #expect(failure("simpo_gamma: 3\ngamma_beta_ratio: 0.3").code == .configuration)
+  }
+
+  @Test func warmUpIsGivenInOneWay() throws {
+    let steps = try parse("warmup_ratio: 0.2", ["--warmup_steps", "7"]).configuration
+    #expect(steps.warmupSteps == 7 && steps.warmupRatio == nil)
+    let ratio = try parse("warmup_steps: 7", ["--warmup_ratio", "0.3"]).configuration
+    #expect(ratio.warmupSteps == nil && ratio.warmupRatio == 0.3)
+    #expect(try parse("lr_scheduler_type: constant").configuration.warmupRatio == 0)
+    #expect(failure("warmup_ratio: 0.2\nwarmup_steps: 7").line.hasPrefix("dpo.yaml:2: warmup_steps"))
+    #expect(failure("lr_scheduler_type: constant\nwarmup_steps: 7").line.contains("constant_with_warmup"))
+  }
+
+  @Test(arguments: [
+    ("model: m\ndata: d\nout: o", [String]()),
+    (
+      "model: \"a: b # c\\n\"\ndata: ['null', \"x, y\", ü*.jsonl]\nout: ~/runs/'1'\nreference: \"true\"\nlearning_rate: 1e-12\n"
+        + "beta: 0.30000000000000004\nwarmup_steps: 10\nsave_total_limit: null\nloss_type: [dpo, simpo]\n"
+        + "loss_weights: [1, 2.5]\nadam_epsilon: 1e22\n", ["--micro_batch_tokens", "4096", "--save_dtype", "bfloat16"]
+    ),
+    (example, ["--lr_scheduler_type", "constant", "--warmup_ratio", "0", "--gradient_exchange", "all_reduce"]),
+  ])
+  func savedTextGivesTheSameValue(yaml: String, flags: [String]) throws {
+    let configuration = try parse(yaml, flags).configuration
+    #expect(try parse(configuration.yamlText).configuration == configuration, "\(configuration.yamlText)")
+  }
+
+  @Test func helpNamesEveryKeyWithItsDefault() {
+    #expect(RunConfiguration.keysHelp.contains("--learning-rate"))
+    #expect(RunConfiguration.keysHelp.contains("[5.0e-7]"))
+    #expect(!RunConfiguration.keysHelp.contains("_length"))
+  }
+
+  @Test func resumingComparesWhatBendsTheCourse() throws {
+    let saved = try parse(Self.example).configuration
+    let free = try parse(
+      Self.example, ["--out", "x", "--data", "y", "--logging_steps", "5", "--threads", "2", "--save-steps", "3"]
+    ).configuration
+    #expect(free.differences(fromSaved: saved) == [])
+    let bent = try parse(Self.example, ["--learning-rate", "1e-6", "--max-steps", "50", "--seed", "1"]).configuration
+    #expect(
+      bent.differences(fromSaved: saved) == [
+        "max_steps: -1 in the checkpoint, 50 now", "learning_rate: 5.0e-7 in the checkpoint, 1.0e-6 now",
+        "seed: 42 in the checkpoint, 1 now",
+      ])
+    let constant = ["--lr_scheduler_type", "constant", "--warmup_ratio", "0"]
+    let short = try parse(Self.example, constant + ["--max_steps", "5"]).configuration
+    let longer = try parse(Self.example, constant + ["--max_steps", "9"]).configuration
+    #expect(longer.differences(fromSaved: short) == [])
+  }
+}
