@@ -48,7 +48,7 @@ let package = Package(
     room("RunFolder", ["OrderedJSON", "CXXHash"]),
     room("Configuration", ["RunFolder", .product(name: "Yams", package: "Yams")]),
     room("ModelDescription", ["OrderedJSON", "RunFolder"]),
-    room("ModelFiles", ["OrderedJSON", "RunFolder"]),
+    room("ModelFiles", ["ModelDescription", "OrderedJSON", "RunFolder", collections]),
     room("Tokenization", ["OrderedJSON", "RunFolder", "CPCRE2"]),
     room("ChatTemplates", ["OrderedJSON", "RunFolder", collections]),
     room("Objectives", ["RunFolder"]),
@@ -80,5 +80,7 @@ let package = Package(
 
     tests(of: "OrderedJSON"),
     tests(of: "ModelDescription", ["OrderedJSON", "RunFolder"]),
+    tests(of: "RunFolder"),
+    tests(of: "ModelFiles", ["ModelDescription", "OrderedJSON", "RunFolder"]),
   ]
 )

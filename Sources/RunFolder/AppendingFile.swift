@@ -1,0 +1,42 @@
+import Glibc
+
+/// A file that only grows, line by line, such as metrics or a log.
+///
+/// Each line leaves in one call, so readers never see half of one, and it is in the kernel's hands when the call
+/// returns: a killed process loses nothing.
+package struct AppendingFile: ~Copyable {
+  private let descriptor: Int32
+  private let path: String
+
+  /// Opens the file for appending and creates it when missing.
+  package init(_ path: String) throws {
+    self.path = path
+    descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw FileSystem.error(errno, .creating, path) }
+  }
+
+  deinit {
+    close(descriptor)
+  }
+
+  /// Appends `line` and a line feed.
+  package func append(_ line: String) throws {
+    var text = line + "\n"
+    try text.withUTF8 { bytes in
+      var sent = 0
+      while sent < bytes.count {
+        let count = Glibc.write(descriptor, bytes.baseAddress! + sent, bytes.count - sent)
+        if count < 0 {
+          if errno == EINTR { continue }
+          throw FileSystem.error(errno, .writing, path)
+        }
+        sent += count
+      }
+    }
+  }
+
+  /// Flushes what was appended to the disk.
+  package func flush() throws {
+    guard fsync(descriptor) == 0 || errno == EINVAL else { throw FileSystem.error(errno, .writing, path) }
+  }
+}

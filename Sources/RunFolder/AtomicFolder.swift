@@ -1,0 +1,86 @@
+import Glibc
+
+/// A folder that is either whole or not there, such as a checkpoint.
+///
+/// Its files are written under a temporary name beside the target. ``commit()`` flushes them and gives the
+/// folder its name. Ranks that share a file system write into the same ``temporaryPath``; only the one that
+/// began the folder commits it, after all have written.
+package struct AtomicFolder: Sendable {
+  package let path: String
+  /// Where the files go until the folder is committed.
+  package let temporaryPath: String
+
+  /// Creates the temporary folder.
+  ///
+  /// - Throws: ``TregError``: 73 when it cannot be created, 77 without permission.
+  package init(at path: String) throws {
+    self.path = path
+    temporaryPath = try TemporaryName.create(beside: path) { mkdir($0, 0o777) }.path
+  }
+
+  /// Flushes every file to the disk, then renames. A folder that already has the name is replaced.
+  ///
+  /// Replacing takes two renames: between them a reader finds no folder, and a process killed there leaves the
+  /// old one under a temporary name.
+  package func commit() throws {
+    try FileSystem.flush(tree: temporaryPath)
+    var replaced: String?
+    if FileSystem.kind(of: path) != nil {
+      let aside = try TemporaryName.create(beside: path) { mkdir($0, 0o777) }.path
+      guard rename(path, aside) == 0 else {
+        let number = errno
+        rmdir(aside)
+        throw FileSystem.error(number, .creating, path)
+      }
+      replaced = aside
+    }
+    guard rename(temporaryPath, path) == 0 else {
+      let number = errno
+      if let replaced { rename(replaced, path) }
+      throw FileSystem.error(number, .creating, path)
+    }
+    try FileSystem.flush(folder: FileSystem.parent(of: path))
+    if let replaced { try FileSystem.remove(replaced) }
+  }
+
+  /// Removes the temporary folder.
+  package func discard() throws {
+    try FileSystem.remove(temporaryPath)
+  }
+
+  /// Fills a folder by `body`, which is given the temporary path. When it throws, nothing is left behind.
+  @discardableResult
+  package static func write<Result>(to path: String, _ body: (String) throws -> Result) throws -> Result {
+    let folder = try AtomicFolder(at: path)
+    do {
+      let result = try body(folder.temporaryPath)
+      try folder.commit()
+      return result
+    } catch {
+      // The first failure is the one to report, so a second one here stays unsaid.
+      try? folder.discard()
+      throw error
+    }
+  }
+}
+
+extension FileSystem {
+  /// Flushes all files of a folder, and those below it, to the disk.
+  fileprivate static func flush(tree path: String) throws {
+    for name in try contents(ofFolder: path) {
+      let entry = join(path, name)
+      var status = stat()
+      guard lstat(entry, &status) == 0 else { throw error(errno, .reading, entry) }
+      switch status.st_mode & S_IFMT {
+      case S_IFDIR: try flush(tree: entry)
+      case S_IFREG:
+        let descriptor = open(entry, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw error(errno, .reading, entry) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw error(errno, .writing, entry) }
+      default: break
+      }
+    }
+    try flush(folder: path)
+  }
+}

@@ -1,0 +1,54 @@
+/// Where everything of a run lies below its folder `OUT`.
+package struct RunLayout: Sendable, Equatable {
+  package let root: String
+
+  package init(_ root: String) {
+    self.root = root
+  }
+
+  /// `OUT/run`, which holds all that is about the run and not the model.
+  package var run: String { FileSystem.join(root, "run") }
+  package var configuration: String { FileSystem.join(run, "config.yaml") }
+  /// Facts of the run that do not change: version, ranks, hosts, hashes.
+  package var facts: String { FileSystem.join(run, "run.json") }
+  package var status: String { FileSystem.join(run, "status.json") }
+  package var metrics: String { FileSystem.join(run, "metrics.jsonl") }
+  package var lock: String { FileSystem.join(run, "lock") }
+  /// A file that users create to end the run after the step, with a checkpoint.
+  package var stop: String { FileSystem.join(run, "stop") }
+  package var logs: String { FileSystem.join(run, "logs") }
+  package var launchLog: String { FileSystem.join(logs, "launch.log") }
+  package var errors: String { FileSystem.join(run, "errors") }
+  package var rewards: String { FileSystem.join(root, "rewards") }
+
+  package func log(rank: Int) -> String { FileSystem.join(logs, "rank-\(Self.fiveDigits(rank)).log") }
+  package func error(rank: Int) -> String { FileSystem.join(errors, "rank-\(Self.fiveDigits(rank)).json") }
+  package func checkpoint(step: Int) -> String { FileSystem.join(root, "checkpoint-\(step)") }
+
+  private static func fiveDigits(_ rank: Int) -> String {
+    let digits = String(rank)
+    return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
+  }
+
+  /// `path` as seen from `root`, for short messages; the whole path when it lies elsewhere.
+  package func relative(_ path: String) -> String {
+    let prefix = FileSystem.join(root, "")
+    return path.hasPrefix(prefix) ? String(path.dropFirst(prefix.count)) : path
+  }
+
+  /// The checkpoints that are whole, by rising step.
+  package func checkpoints() throws -> [(step: Int, path: String)] {
+    guard FileSystem.kind(of: root) == .folder else { return [] }
+    return try FileSystem.contents(ofFolder: root).compactMap { name in
+      guard let step = Self.step(ofCheckpoint: name) else { return nil }
+      return (step, FileSystem.join(root, name))
+    }.sorted { $0.step < $1.step }
+  }
+
+  /// 100 for `checkpoint-100`; nil for every other name.
+  package static func step(ofCheckpoint name: String) -> Int? {
+    let prefix = "checkpoint-"
+    guard name.hasPrefix(prefix), let step = Int(name.dropFirst(prefix.count)), step >= 0 else { return nil }
+    return name == prefix + String(step) ? step : nil
+  }
+}

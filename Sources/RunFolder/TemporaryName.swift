@@ -1,0 +1,38 @@
+import Glibc
+
+/// Names of unfinished files and folders: `.NAME.HOST.PID.N.unfinished` beside the target.
+///
+/// The name tells who is writing, so that what a killed process left behind can be cleared away without
+/// touching what a living one is about to finish.
+enum TemporaryName {
+  private static let suffix = ".unfinished"
+
+  /// Tries names until `make` succeeds (a result of at least 0).
+  ///
+  /// - Returns: the path and what `make` returned.
+  static func create(beside target: String, _ make: (String) -> Int32) throws -> (path: String, result: Int32) {
+    let folder = FileSystem.parent(of: target)
+    let stem = ".\(FileSystem.name(of: target)).\(host).\(getpid())."
+    for attempt in 0..<10_000 {
+      let path = FileSystem.join(folder, stem + String(attempt) + suffix)
+      let result = make(path)
+      if result >= 0 { return (path, result) }
+      if errno != EEXIST { throw FileSystem.error(errno, .creating, target) }
+    }
+    throw TregError.cannotCreate(at: target, "too many unfinished files of this name lie beside it")
+  }
+
+  /// This machine's name, with dots replaced: they part the fields of a temporary name.
+  private static var host: String {
+    String(Machine.hostName.map { $0 == "." || $0 == "/" ? "-" : $0 })
+  }
+
+  /// Whether `name` was left behind by a process of this machine that has ended.
+  static func isAbandoned(_ name: String) -> Bool {
+    guard name.hasPrefix("."), name.hasSuffix(suffix) else { return false }
+    let fields = name.dropLast(suffix.count).split(separator: ".", omittingEmptySubsequences: false)
+    guard fields.count >= 5, let process = pid_t(fields[fields.count - 2]), process > 0 else { return false }
+    guard fields[fields.count - 3] == host else { return false }
+    return !Machine.isAlive(process)
+  }
+}
