@@ -50,7 +50,7 @@ let package = Package(
     room("RunFolder", ["OrderedJSON", "CXXHash"]),
     room("Configuration", ["OrderedJSON", "RunFolder", .product(name: "Yams", package: "Yams")]),
     room("ModelDescription", ["OrderedJSON", "RunFolder"]),
-    room("ModelFiles", ["OrderedJSON", "RunFolder"]),
+    room("ModelFiles", ["ModelDescription", "OrderedJSON", "RunFolder", collections]),
     room("Tokenization", ["OrderedJSON", "RunFolder", "CPCRE2"]),
     room("ChatTemplates", ["OrderedJSON", "RunFolder", collections]),
     room("Objectives", ["RunFolder"]),
@@ -88,5 +88,6 @@ let package = Package(
     tests(of: "PreferenceData", ["CZlib", "OrderedJSON", "RunFolder"]),
     tests(of: "ChatTemplates", ["OrderedJSON", "RunFolder"]),
     tests(of: "Configuration", ["RunFolder"]),
+    tests(of: "ModelFiles", ["ModelDescription", "OrderedJSON", "RunFolder"]),
   ]
 )
