@@ -58,14 +58,29 @@ let package = Package(
 
     // First floor.
     room("Compute", ["CKernels", "CBLAS"]),
-    room("Collectives", ["Compute", "RunFolder", "CMPI"]),
+    room("Collectives", ["RunFolder", "CMPI"]),
     room("Transformer", ["Compute", "CKernels", "ModelDescription", "ModelFiles", "RunFolder"]),
     room("PreferenceData", ["OrderedJSON", "RunFolder", "Tokenization", "ChatTemplates", "CZlib"]),
 
     // Second floor.
-    room("Scoring", ["Transformer", "PreferenceData", "Collectives", "OrderedJSON", "RunFolder"]),
-    room("Training", ["Scoring", "Objectives", "Configuration", "Reporting"]),
-    room("Evaluation", ["Scoring", "Objectives", "Reporting"]),
+    room(
+      "Scoring",
+      [
+        "Transformer", "Compute", "ModelFiles", "PreferenceData", "Tokenization", "ChatTemplates", "Collectives",
+        "OrderedJSON", "RunFolder",
+      ]),
+    room(
+      "Training",
+      [
+        "Scoring", "Transformer", "Compute", "CKernels", "ModelDescription", "ModelFiles", "PreferenceData",
+        "Collectives", "Objectives", "Configuration", "Reporting", "OrderedJSON", "RunFolder", collections,
+      ]),
+    room(
+      "Evaluation",
+      [
+        "Scoring", "Transformer", "Compute", "ModelFiles", "PreferenceData", "Tokenization", "Objectives", "Reporting",
+        "OrderedJSON", "RunFolder",
+      ]),
 
     // Programs.
     .executableTarget(
