@@ -56,7 +56,7 @@ let package = Package(
 
     // First floor.
     room("Compute", ["CKernels", "CBLAS"]),
-    room("Collectives", ["Compute", "RunFolder", "CMPI"]),
+    room("Collectives", ["RunFolder", "CMPI"]),
     room("Transformer", ["Compute", "CKernels", "ModelDescription", "ModelFiles", "RunFolder"]),
     room("PreferenceData", ["OrderedJSON", "RunFolder", "Tokenization", "ChatTemplates", "CZlib"]),
 
@@ -78,6 +78,12 @@ let package = Package(
       name: "treg-launch", dependencies: ["LaunchPlan", argumentParser], path: "launch/treg-launch",
       swiftSettings: swiftSettings),
 
+    // Checks every collective on however many ranks it is started with; the tests start it with mpirun.
+    .executableTarget(
+      name: "collectives-check", dependencies: ["Collectives"], path: "Tests/CollectivesCheck",
+      swiftSettings: swiftSettings),
+
     tests(of: "OrderedJSON"),
+    tests(of: "Collectives", ["collectives-check"]),
   ]
 )
