@@ -72,10 +72,11 @@ extension Checks {
 
   mutating func exchanges() throws {
     let size = ranks.size
+    let piece = pieceBytes
     let counts: [(Int, Int) -> Int] = [
-      { from, to in (from * 31 + to * 17) % 5 * (self.pieceBytes / 2 + 1) },
+      { from, to in (from * 31 + to * 17) % 5 * (piece / 2 + 1) },
       { _, _ in 0 },
-      { from, to in from == size - 1 && to == 0 ? self.pieceBytes * 3 + 1 : 0 },
+      { from, to in from == size - 1 && to == 0 ? piece * 3 + 1 : 0 },
       { from, _ in from },
     ]
     for (number, count) in counts.enumerated() {
