@@ -95,6 +95,11 @@ let package = Package(
       name: "treg-launch", dependencies: ["LaunchPlan", argumentParser], path: "launch/treg-launch",
       swiftSettings: swiftSettings),
 
+    // Checks every collective on however many ranks it is started with; the tests start it with mpirun.
+    .executableTarget(
+      name: "collectives-check", dependencies: ["Collectives"], path: "Tests/CollectivesCheck",
+      swiftSettings: swiftSettings),
+
     tests(of: "OrderedJSON"),
     tests(of: "ModelDescription", ["OrderedJSON", "RunFolder"]),
     tests(of: "Objectives", ["OrderedJSON", "RunFolder"]),
@@ -104,5 +109,6 @@ let package = Package(
     tests(of: "ChatTemplates", ["OrderedJSON", "RunFolder"]),
     tests(of: "Configuration", ["RunFolder"]),
     tests(of: "ModelFiles", ["ModelDescription", "OrderedJSON", "RunFolder"]),
+    tests(of: "Collectives", ["collectives-check"]),
   ]
 )
