@@ -52,7 +52,7 @@ let package = Package(
     room("Tokenization", ["OrderedJSON", "RunFolder", "CPCRE2"]),
     room("ChatTemplates", ["OrderedJSON", "RunFolder", collections]),
     room("Objectives", ["RunFolder"]),
-    room("Reporting", ["OrderedJSON", "RunFolder"]),
+    room("Reporting", ["OrderedJSON", "RunFolder", collections]),
 
     // First floor.
     room("Compute", ["CKernels", "CBLAS"]),
@@ -81,5 +81,6 @@ let package = Package(
     tests(of: "OrderedJSON"),
     tests(of: "RunFolder"),
     tests(of: "Configuration", ["RunFolder"]),
+    tests(of: "Reporting", ["OrderedJSON", "RunFolder"]),
   ]
 )
