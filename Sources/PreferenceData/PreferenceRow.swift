@@ -1,0 +1,87 @@
+import OrderedJSON
+import RunFolder
+
+/// One turn of a conversation.
+package struct Message: Sendable, Hashable {
+  package let role: String
+  package let content: String
+  /// The whole object as the file holds it; chat templates see every key.
+  package let raw: JSONValue
+
+  package init(role: String, content: String) {
+    self.role = role
+    self.content = content
+    raw = ["role": .string(role), "content": .string(content)]
+  }
+
+  package init(role: String, content: String, raw: JSONValue) {
+    self.role = role
+    self.content = content
+    self.raw = raw
+  }
+
+  /// Equal turns, whatever the order their keys were written in.
+  func isSameTurn(as other: Message) -> Bool {
+    guard role == other.role, content == other.content else { return false }
+    guard let mine = raw.object, let theirs = other.raw.object, mine.count == theirs.count else { return false }
+    return mine.allSatisfy { key, value in theirs[key] == value }
+  }
+}
+
+/// A prompt or a response: plain text, or turns of a conversation.
+package enum Passage: Sendable, Hashable {
+  case text(String)
+  case messages([Message])
+
+  /// The text, or the contents of all turns, a line each; for reports.
+  package var plainText: String {
+    switch self {
+    case .text(let text): text
+    case .messages(let messages): messages.map(\.content).joined(separator: "\n")
+    }
+  }
+}
+
+/// A preference pair as its file states it. The three passages are all plain text or all conversations.
+package struct PreferenceRow: Sendable, Hashable {
+  /// Position over all files in the order they were named, from 0; rows that are skipped count.
+  package let row: Int
+  /// Where the row stands, as `file:line`.
+  package let place: String
+  package let prompt: Passage
+  package let chosen: Passage
+  package let rejected: Passage
+
+  package init(row: Int, place: String, prompt: Passage, chosen: Passage, rejected: Passage) {
+    self.row = row
+    self.place = place
+    self.prompt = prompt
+    self.chosen = chosen
+    self.rejected = rejected
+  }
+}
+
+/// What happens to a row that cannot be used.
+package enum BadRows: String, Sendable, CaseIterable {
+  /// The run ends with the row's place and reason.
+  case error
+  /// The row is left out and counted.
+  case skip
+}
+
+/// How many rows were left out, and why the first of them were.
+package struct SkippedRows: Sendable, Equatable {
+  /// As many reasons are kept.
+  package static let reasonLimit = 5
+
+  package private(set) var count = 0
+  /// `place: reason` of the first rows left out.
+  package private(set) var reasons: [String] = []
+
+  package init() {}
+
+  package mutating func add(_ error: TregError) {
+    count += 1
+    if reasons.count < Self.reasonLimit { reasons.append(error.description) }
+  }
+}

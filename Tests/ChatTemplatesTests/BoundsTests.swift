@@ -1,0 +1,124 @@
+import ChatTemplates
+import OrderedJSON
+import RunFolder
+import Testing
+
+/// Templates are files from elsewhere: whatever is in them ends in text or in one clear error.
+struct BoundsTests {
+  private func render(_ source: String, _ messages: [JSONValue] = []) throws -> String {
+    try ChatTemplate(source: source, place: "chat_template.jinja").render(messages: messages, addGenerationPrompt: true)
+  }
+
+  private func message(_ source: String) -> String? {
+    #expect(throws: TregError.self, "\(source.prefix(80))") { try render(source) }?.description
+  }
+
+  @Test func errorNamesPlaceAndLine() {
+    #expect(message("a\n{{ b c }}") == "chat_template.jinja, line 2: expected '}}', found 'c'")
+    #expect(message("\n\n{{ raise_exception('no\nsystem') }}") == "chat_template.jinja, line 3: no system")
+    #expect(message("x\n{{ a.b.c }}") == "chat_template.jinja, line 2: 'a' is undefined, so it has no 'b'")
+    #expect(message("{% include 'x' %}")?.contains("'include' is not supported") == true)
+  }
+
+  @Test(arguments: [
+    "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
+    "{% set ns = namespace(x='ab') %}{% for a in range(64) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}",
+    "{% set ns = namespace(x=[1]) %}{% for a in range(64) %}{% set ns.x = ns.x + ns.x %}{% endfor %}",
+    "{{ 'a' * 1000000000000 }}", "{{ [0] * 9223372036854775807 }}", "{{ 'ab'.center(1000000000) }}",
+    "{{ ('a' * 100000).replace('', 'b' * 100000) }}", "{{ '%999999999s' % 'x' }}",
+    "{{ 'x' | indent(99999999999) }}", "{{ ' '.join(['a' * 1000000] * 1000) }}",
+    "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+    "{% macro m(a) %}{{ a ~ m(a) }}{% endmacro %}{% set f %}{{ m('x') }}{% endset %}",
+    "{% for a in range(100000) %}{{ 'a' * 100000 }}{% endfor %}",
+    "{{ 9223372036854775807 + 1 }}", "{{ 2 ** 64 }}", "{{ -9223372036854775807 - 2 }}", "{{ 10 ** 10 ** 10 }}",
+    "{{ (-9223372036854775807 - 1) // -1 }}", "{{ 99999999999999999999 }}", "{{ range(0, 9223372036854775807, 2) }}",
+    "{% set ns = namespace(x=[]) %}{% for a in range(100000) %}{% set ns.x = [ns.x] %}{% endfor %}",
+    "{% set ns = namespace(x=1) %}{% for a in range(100000) %}{% set ns.x = {'a': ns.x}.get %}{% endfor %}",
+    "{% set ns = namespace(x=[1]) %}{% for a in range(150) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}",
+    "{% set ns = namespace(x=[1], y=[2]) %}{% for a in range(99) %}{% set ns.x = [ns.x, ns.x] %}"
+      + "{% set ns.y = [ns.y, ns.y] %}{% endfor %}{{ ns.x | tojson }}",
+  ])
+  func hostileTemplateIsRefused(source: String) {
+    #expect(message(source) != nil)
+  }
+
+  @Test(arguments: ["(", "[", "-", "not ", "{'a': ", "a[", "a(", "1 if ", "a|d(", "+ ", "a.b(c("])
+  func deepNestingIsRefused(opening: String) {
+    #expect(message("{{ " + String(repeating: opening, count: 100_000)) != nil)
+  }
+
+  @Test(arguments: [".a", "[0]", "()", " + 1", "|trim", " is defined", " if 1 else 2", " ~ 1 + 1", "[:]"])
+  func longChainsAreRefusedOrRendered(link: String) {
+    #expect(message("{{ a" + String(repeating: link, count: 100_000) + " }}") != nil)
+  }
+
+  @Test(arguments: ["{% if 1 %}", "{% for a in [1] %}", "{% macro m() %}", "{% set a %}", "{% filter trim %}"])
+  func deepBlocksAreRefused(opening: String) {
+    #expect(message(String(repeating: opening, count: 50_000)) != nil)
+  }
+
+  @Test func cyclesAndChainsLeaveNothingBehindThatOverflows() throws {
+    let chain =
+      "{% set ns = namespace() %}{% set ns.me = ns %}"
+      + "{% for a in range(50000) %}{% set ns.x = namespace(previous=ns.x) %}{% endfor %}{{ ns.me.me.x is defined }}"
+    #expect(try render(chain) == "True")
+    let closures =
+      "{% set ns = namespace(f=none) %}{% for a in range(2000) %}{% macro m() %}{{ a }}{% endmacro %}{% set ns.f = m %}"
+      + "{% endfor %}{{ ns.f() }}"
+    #expect(try render(closures) == "1999")
+  }
+
+  /// Random changes of real templates: parsing and rendering end, in text or in a TregError.
+  @Test func mutatedTemplatesNeverCrash() throws {
+    var random = SplitMix(state: 20_240_607)
+    let templates = GoldenTests.makers["templates"]!.object!.values.compactMap(\.string)
+    let features = GoldenTests.features["cases"]!.array!.compactMap { $0["template"]?.string }
+    let sources = (templates + features).map { Array($0.utf8) }
+    let pieces = features.flatMap { $0.split(separator: " ") }.map { Array($0.utf8) }
+    let conversation: [JSONValue] = [
+      ["role": "system", "content": "s"], ["role": "user", "content": "Grüße 🙂"],
+      ["role": "assistant", "content": "<think>a</think>b"],
+    ]
+    var rendered = 0
+    var refused = 0
+    for _ in 0..<6_000 {
+      var bytes = sources[Int(random.next(below: sources.count))]
+      for _ in 0...random.next(below: 4) where !bytes.isEmpty {
+        let place = random.next(below: bytes.count)
+        switch random.next(below: 5) {
+        case 0: bytes[place] = UInt8(random.next(below: 256))
+        case 1: bytes.remove(at: place)
+        case 2: bytes.insert(contentsOf: pieces[random.next(below: pieces.count)], at: place)
+        case 3: bytes.removeSubrange(place..<min(bytes.count, place + 1 + random.next(below: 12)))
+        default:
+          let other = sources[random.next(below: sources.count)]
+          bytes = bytes[..<place] + other[random.next(below: other.count)...]
+        }
+      }
+      do {
+        let template = try ChatTemplate(source: String(decoding: bytes, as: UTF8.self), place: "mutated")
+        _ = try template.render(
+          messages: conversation, addGenerationPrompt: true,
+          variables: ["bos_token": "<s>", "eos_token": "</s>", "numbers": [3, 1, 2], "person": ["name": "Ada"]])
+        rendered += 1
+      } catch let error as TregError {
+        #expect(error.exitCode == .badData && !error.message.contains("\n"))
+        refused += 1
+      }
+    }
+    // Mutations that all fail, or all pass, would test little.
+    #expect(rendered > 300 && refused > 300, "\(rendered) rendered, \(refused) refused")
+  }
+
+  private struct SplitMix {
+    var state: UInt64
+
+    mutating func next(below count: Int) -> Int {
+      state &+= 0x9E37_79B9_7F4A_7C15
+      var z = state
+      z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+      z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+      return Int((z ^ (z >> 31)) % UInt64(count))
+    }
+  }
+}
