@@ -54,7 +54,7 @@ let package = Package(
     room("Tokenization", ["OrderedJSON", "RunFolder", "CPCRE2"]),
     room("ChatTemplates", ["OrderedJSON", "RunFolder", collections]),
     room("Objectives", ["RunFolder"]),
-    room("Reporting", ["OrderedJSON", "RunFolder"]),
+    room("Reporting", ["OrderedJSON", "RunFolder", collections]),
 
     // First floor.
     room("Compute", ["CKernels", "CBLAS"]),
@@ -108,6 +108,7 @@ let package = Package(
     tests(of: "PreferenceData", ["CZlib", "OrderedJSON", "RunFolder"]),
     tests(of: "ChatTemplates", ["OrderedJSON", "RunFolder"]),
     tests(of: "Configuration", ["RunFolder"]),
+    tests(of: "Reporting", ["OrderedJSON", "RunFolder"]),
     tests(of: "ModelFiles", ["ModelDescription", "OrderedJSON", "RunFolder"]),
     tests(of: "Collectives", ["collectives-check"]),
   ]
