@@ -81,7 +81,7 @@ let package = Package(
     tests(of: "OrderedJSON"),
     tests(of: "Objectives", ["OrderedJSON", "RunFolder"]),
     tests(of: "RunFolder"),
-    tests(of: "PreferenceData", ["CZlib", "OrderedJSON", "RunFolder"]),
+    tests(of: "PreferenceData", ["ChatTemplates", "CZlib", "OrderedJSON", "RunFolder"]),
     tests(of: "ChatTemplates", ["OrderedJSON", "RunFolder"]),
     tests(of: "Configuration", ["RunFolder"]),
   ]
