@@ -106,6 +106,7 @@ let package = Package(
     tests(of: "RunFolder"),
     tests(of: "Transformer", ["Compute", "ModelDescription", "ModelFiles", "OrderedJSON", "RunFolder"]),
     tests(of: "PreferenceData", ["CZlib", "OrderedJSON", "RunFolder"]),
+    tests(of: "PreferenceData", ["ChatTemplates", "CZlib", "OrderedJSON", "RunFolder"]),
     tests(of: "ChatTemplates", ["OrderedJSON", "RunFolder"]),
     tests(of: "Configuration", ["RunFolder"]),
     tests(of: "Reporting", ["OrderedJSON", "RunFolder"]),
