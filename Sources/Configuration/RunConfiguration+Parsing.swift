@@ -42,4 +42,15 @@ extension RunConfiguration {
     return Parsed(
       configuration: merge.configuration, ignored: merge.ignored, places: merge.given.mapValues(\.place))
   }
+
+  /// The configuration that ``yamlText`` of another run says, such as the one a checkpoint holds.
+  ///
+  /// - Throws: ``TregError`` 78 with `place` and line.
+  package static func parse(yaml: String, place: String) throws -> RunConfiguration {
+    var merge = ConfigurationMerge()
+    try merge.apply(YAMLSettings.read(yaml, place: place), over: [])
+    try merge.resolve()
+    try merge.checkTogether()
+    return merge.configuration
+  }
 }

@@ -1,0 +1,184 @@
+import Collectives
+import PreferenceData
+import Reporting
+import RunFolder
+import Scoring
+
+/// The steps of a run, with what is reported, evaluated and saved between them.
+struct StepLoop {
+  private let setup: TrainingSetup
+  private let trainer: Trainer
+  private let scores: ScoreExchange?
+  private let held: (pairs: [TokenizedPair], scores: [RowScores])?
+  private let layout: RunLayout
+  private let group: FolderGroup
+  private let stop: StopRequest
+  private var plan: EpochPlan
+  private var epochScores: (epoch: Int, rows: [Int: RowScores])?
+  /// Steps done.
+  private(set) var step: Int
+  private var tokenCount: Int
+
+  private var communicator: Communicator { setup.communicator }
+  private var pairs: [TokenizedPair] { setup.train.pairs }
+
+  /// Collective.
+  init(
+    setup: TrainingSetup, trainer: Trainer, scores: ScoreExchange?, heldScores: ScoreExchange?, layout: RunLayout,
+    group: FolderGroup, stop: StopRequest, startStep: Int, tokenCount: Int
+  ) throws {
+    self.setup = setup
+    self.trainer = trainer
+    self.scores = scores
+    self.layout = layout
+    self.group = group
+    self.stop = stop
+    plan = setup.plan
+    step = startStep
+    self.tokenCount = tokenCount
+    if let held = setup.held {
+      let all = Array(held.pairs.indices)
+      let division = Division.divide(all, costs: held.pairs.map(\.tokenCount), ranks: setup.communicator.size)
+      let own = division[setup.communicator.rank]
+      let found = try heldScores?.scores(for: division) ?? [:]
+      self.held = (own.map { held.pairs[$0] }, own.compactMap { found[$0] })
+    } else {
+      self.held = nil
+    }
+  }
+
+  /// Collective: runs until the last step, or until somebody asks to stop; then a checkpoint is there.
+  ///
+  /// - Parameters:
+  ///   - entering: called with the number of each step, from 1, as it begins.
+  ///   - save: writes a checkpoint of the steps done, with the tokens seen.
+  mutating func run(
+    status: inout RunStatus, entering: (Int) -> Void, save: (Int, Int) throws -> Void
+  ) throws -> StopReason? {
+    let configuration = setup.configuration
+    let total = plan.stepCount
+    let writer = communicator.rank == 0 ? try MetricsWriter(layout.metrics, resumedStep: step) : nil
+    var progress = Progress("training", total: max(total, 1), from: step, isSpeaking: communicator.rank == 0)
+    var window = Window()
+    var saved = step
+    status.state = .training
+    if step == 0, configuration.evalSteps != nil { try evaluate(writer) }
+    while step < total {
+      entering(step + 1)
+      let stopwatch = Stopwatch()
+      let report = try takeStep()
+      step += 1
+      tokenCount += report.metrics.tokenCount
+      window.add(report, seconds: stopwatch.seconds)
+      if step % configuration.loggingSteps == 0 || step == total {
+        let line = window.line(step: step, epoch: plan.epochs(afterSteps: step), tokenCount: tokenCount)
+        try writer?.append(line)
+        window = Window()
+        status.step = step
+        status.epoch = plan.epochs(afterSteps: step)
+        if group.leads { try status.write(to: layout.status) }
+        progress.update(step, details: Self.details(line))
+      } else {
+        progress.update(step, isLogged: false)
+      }
+      if let every = configuration.evalSteps, step % every == 0 || step == total { try evaluate(writer) }
+      if let every = configuration.saveSteps, step % every == 0 {
+        try save(step, tokenCount)
+        saved = step
+      }
+      if let reason = try stopReason(), step < total {
+        progress.finish()
+        if saved < step { try save(step, tokenCount) }
+        return reason
+      }
+    }
+    progress.finish()
+    try writer?.flush()
+    return nil
+  }
+
+  private mutating func takeStep() throws -> Trainer.StepReport {
+    let batch = plan.batch(ofStep: step)
+    let rows = divide(batch)[communicator.rank]
+    let known = try scoresOfEpoch()
+    return try trainer.step(
+      rows.map { pairs[$0] }, scores: rows.compactMap { known[$0] }, globalCount: batch.count)
+  }
+
+  private func divide(_ batch: [Int]) -> [[Int]] {
+    Division.divide(batch, costs: batch.map { pairs[$0].tokenCount }, ranks: communicator.size)
+  }
+
+  /// The scores of the rows that this rank trains on in the epoch under way, exchanged when it begins.
+  private mutating func scoresOfEpoch() throws -> [Int: RowScores] {
+    guard let scores else { return [:] }
+    let epoch = plan.position(ofStep: step).epoch
+    if let epochScores, epochScores.epoch == epoch { return epochScores.rows }
+    var consumers = [[Int]](repeating: [], count: communicator.size)
+    let first = epoch * plan.stepsPerEpoch
+    for step in first..<min(first + plan.stepsPerEpoch, plan.stepCount) {
+      for (rank, rows) in divide(plan.batch(ofStep: step)).enumerated() { consumers[rank] += rows }
+    }
+    let rows = try scores.scores(for: consumers)
+    epochScores = (epoch, rows)
+    return rows
+  }
+
+  private func evaluate(_ writer: borrowing MetricsWriter?) throws {
+    guard let held else { return }
+    let metrics = try trainer.evaluate(held.pairs, scores: held.scores)
+    var line = MetricsLine(step: step, epoch: plan.epochs(afterSteps: step), isEvaluation: true)
+    metrics.fill(&line)
+    guard communicator.rank == 0 else { return }
+    try writer?.append(line)
+    Console.note("evaluation after step \(step): \(Self.details(line))")
+  }
+
+  /// Collective: the most urgent reason that any rank has.
+  private func stopReason() throws -> StopReason? {
+    var reason = Int64(stop.reason?.rawValue ?? 0)
+    if reason == 0, group.leads, FileSystem.kind(of: layout.stop) != nil { reason = Int64(StopReason.file.rawValue) }
+    try communicator.maximum(&reason)
+    return StopReason(rawValue: Int(reason))
+  }
+
+  private static func details(_ line: MetricsLine) -> String {
+    func part(_ name: String, _ metric: Metric, _ decimals: Int = 4) -> String? {
+      line[metric].map { "\(name) \(NumberFormat.fixed($0, decimals: decimals))" }
+    }
+    return [
+      part("loss", .loss), part("rewards/accuracies", .rewardsAccuracies, 3), part("logps/accuracies", .logpsAccuracies, 3),
+      part("margin", .rewardsMargins), part("grad_norm", .gradNorm, 3),
+      line[.learningRate].map { "lr \(NumberFormat.significant($0, digits: 3))" }, part("tokens/s", .tokensPerSecond, 0),
+    ].compactMap { $0 }.joined(separator: "  ")
+  }
+}
+
+/// What is averaged between two lines of metrics.
+private struct Window {
+  private var metrics: PreferenceMetrics?
+  private var gradientNorm = 0.0
+  private var learningRate = 0.0
+  private var seconds = 0.0
+  private var steps = 0
+
+  mutating func add(_ report: Trainer.StepReport, seconds: Double) {
+    if metrics == nil { metrics = report.metrics } else { metrics! += report.metrics }
+    gradientNorm += report.gradientNorm
+    learningRate = report.learningRate
+    self.seconds += seconds
+    steps += 1
+  }
+
+  func line(step: Int, epoch: Double, tokenCount: Int) -> MetricsLine {
+    var line = MetricsLine(step: step, epoch: epoch)
+    metrics?.fill(&line)
+    line[.learningRate] = learningRate
+    line[.gradNorm] = gradientNorm / Double(max(steps, 1))
+    line[.numTokens] = Double(tokenCount)
+    line[.tokensPerSecond] = Double(metrics?.tokenCount ?? 0) / max(seconds, 1e-9)
+    line[.stepSeconds] = seconds / Double(max(steps, 1))
+    line[.peakMemory] = ProcessMemory.peakBytes.map(Double.init)
+    return line
+  }
+}

@@ -1,0 +1,218 @@
+import Collectives
+import Compute
+import Configuration
+import ModelFiles
+import PreferenceData
+import Reporting
+import RunFolder
+import Scoring
+import Transformer
+
+/// A run from start to end: scores, steps, evaluations, checkpoints, the trained folder.
+package final class TrainingRun {
+  /// How a run begins.
+  package enum Start: Sendable, Equatable {
+    case fresh
+    case overwrite
+    /// From a checkpoint's folder; nil: from the newest of the run folder, or from the start when there is none.
+    case resume(String?)
+
+    var layoutStart: RunLayout.Start {
+      switch self {
+      case .fresh: .fresh
+      case .overwrite: .overwrite
+      case .resume: .resume
+      }
+    }
+  }
+
+  private let setup: TrainingSetup
+  private let start: Start
+  private let stop: StopRequest
+  private let layout: RunLayout
+  /// What the run is doing, for reports of failures.
+  package private(set) var phase = "start"
+  package private(set) var step: Int?
+
+  private var communicator: Communicator { setup.communicator }
+  private var configuration: RunConfiguration { setup.configuration }
+  private var speaks: Bool { communicator.rank == 0 }
+
+  /// Collective: reads and checks everything; writes nothing.
+  package init(
+    _ configuration: RunConfiguration, start: Start, communicator: Communicator, environment: [String: String],
+    stop: StopRequest
+  ) throws {
+    self.start = start
+    self.stop = stop
+    layout = RunLayout(configuration.out)
+    let layout = layout
+    try communicator.agree { try layout.check(start.layoutStart) }
+    setup = try TrainingSetup(configuration, communicator: communicator, environment: environment)
+  }
+
+  /// The configuration, the layout, memory and rows, for `--dry-run` and before step 1.
+  package var announcement: String { setup.announcement }
+
+  /// Collective: does the work.
+  package func run() throws -> ExitCode {
+    let group = try FolderGroup.find(layout, communicator: communicator)
+    let lock = try communicator.agree { try group.leads ? layout.prepare(start.layoutStart) : nil }
+    defer { lock?.release() }
+    var status = RunStatus(ranks: communicator.size, totalSteps: setup.plan.stepCount)
+    do {
+      try leaderDoes(group) {
+        try AtomicFile.write(configuration.yamlText, to: layout.configuration)
+        try status.write(to: layout.status)
+      }
+      let code = try train(group, status: &status)
+      return code
+    } catch {
+      status.state = .failed
+      status.message = Console.line(of: error)
+      // The first failure is the one to report.
+      if group.leads { try? status.write(to: layout.status) }
+      throw error
+    }
+  }
+
+  private func leaderDoes(_ group: FolderGroup, _ body: () throws -> Void) throws {
+    try communicator.agree { if group.leads { try body() } }
+  }
+
+  private func note(_ line: String) { if speaks { Console.note(line) } }
+
+  // MARK: The course of a run
+
+  private func train(_ group: FolderGroup, status: inout RunStatus) throws -> ExitCode {
+    let workers = Workers(threads: setup.threads)
+    let store = CheckpointStore(group: group, communicator: communicator)
+    let resumed: (state: RunState, path: String)? =
+      if case .resume(let name) = start { try store.find(name) } else { nil }
+    if let resumed { try check(resumed.state) }
+
+    phase = "loading the model"
+    let model = try communicator.agree { try Transformer(loading: setup.reference, workers: workers) }
+    status.state = .scoring
+    try leaderDoes(group) { try status.write(to: layout.status) }
+    let scores = try obtainScores(of: setup.train, in: layout.rewards, given: configuration.rewards, model: model)
+    let heldScores = try setup.held.flatMap {
+      try obtainScores(of: $0, in: FileSystem.join(layout.rewards, "eval"), given: nil, model: model)
+    }
+    if setup.configuration.reference != nil {
+      try communicator.agree { try setup.source.weights.load(setup.source.model, into: model.parameters.all) }
+    }
+    let scoreHash = try scores?.contentHash()
+    if let saved = resumed?.state, saved.scoreHash != scoreHash {
+      throw TregError.badData(
+        at: layout.rewards, "these scores are not those that the checkpoint was trained with (hash \(scoreHash ?? "none"))")
+    }
+
+    let trainer = makeTrainer(model)
+    if let resumed {
+      try store.load(resumed.state, from: resumed.path, model: model, optimizer: trainer.optimizer)
+      note("resuming from \(resumed.path) at step \(resumed.state.step)")
+    }
+    phase = "training"
+    var loop = try StepLoop(
+      setup: setup, trainer: trainer, scores: scores, heldScores: heldScores, layout: layout, group: group, stop: stop,
+      startStep: resumed?.state.step ?? 0, tokenCount: resumed?.state.tokenCount ?? 0)
+    let writer = ModelFolderWriter(setup.source)
+    func save(_ step: Int, _ tokens: Int) throws {
+      phase = "saving"
+      let state = RunState(
+        step: step, totalSteps: setup.plan.stepCount, tokenCount: tokens, ranks: communicator.size,
+        threads: setup.threads, shards: trainer.shards, dataHash: setup.train.tokens.contentHash,
+        modelHash: setup.modelHash, scoreHash: scoreHash, configuration: configuration.yamlText)
+      try store.save(
+        state, model: model, writer: writer, optimizer: trainer.optimizer, limit: configuration.saveTotalLimit)
+      phase = "training"
+    }
+    let reason = try loop.run(status: &status, entering: { self.step = $0 }, save: save)
+    if let reason {
+      status.state = .stopped
+      status.message = "stopped at step \(loop.step), checkpoint saved"
+      try leaderDoes(group) { try status.write(to: layout.status) }
+      note("stopped after step \(loop.step) of \(setup.plan.stepCount); \(layout.checkpoint(step: loop.step)) resumes")
+      return reason.exitCode
+    }
+    phase = "saving"
+    let type = StorageType(rawValue: configuration.saveType.rawValue)!
+    try communicator.agree {
+      if speaks {
+        try ModelFolderWriter(setup.source, type: type).write(
+          to: layout.root, parameters: UnsafeBufferPointer(model.parameters.all))
+      }
+    }
+    status.state = .done
+    try leaderDoes(group) { try status.write(to: layout.status) }
+    if speaks { Console.print(layout.root) }
+    return .done
+  }
+
+  private func check(_ state: RunState) throws {
+    guard state.dataHash == setup.train.tokens.contentHash else {
+      throw TregError.badData(at: configuration.data.joined(separator: ", "), "not the data that the checkpoint was trained on")
+    }
+    guard state.modelHash == setup.modelHash else {
+      throw TregError.badData(
+        at: (configuration.reference ?? configuration.model), "not the reference that the checkpoint was trained with")
+    }
+    let saved = try RunConfiguration.parse(yaml: state.configuration, place: "state.json")
+    if let difference = configuration.differences(fromSaved: saved).first {
+      throw TregError.configuration(at: "--resume", difference)
+    }
+  }
+
+  private func makeTrainer(_ model: Transformer) -> Trainer {
+    Trainer(
+      model: model, objective: setup.objective, communicator: communicator,
+      exchange: configuration.gradientExchange == .reduceScatter ? .reduceScatter : .allReduce,
+      schedule: LearningRateSchedule(configuration, totalSteps: setup.plan.stepCount),
+      adamW: AdamW.Options(
+        beta1: configuration.adamBeta1, beta2: configuration.adamBeta2, epsilon: configuration.adamEpsilon,
+        weightDecay: configuration.weightDecay),
+      maximumNorm: configuration.maxGradNorm, microBatchTokens: setup.microBatchTokens)
+  }
+
+  /// Collective: the scores that the objective needs; nil when it needs none.
+  private func obtainScores(
+    of tokens: RunTokens, in folder: String, given: String?, model: Transformer
+  ) throws -> ScoreExchange? {
+    guard !setup.objective.needs.isEmpty else { return nil }
+    phase = "scoring"
+    let provider = ScoreProvider(communicator: communicator, pairs: tokens.pairs, identity: setup.identity(of: tokens))
+    if let rows = try provider.finished(in: given ?? folder, required: given != nil) {
+      note("scores: \(tokens.pairs.count) rows from \(given ?? folder)")
+      return provider.exchange(rows)
+    }
+    let prompter = setup.template.map {
+      ContrastivePrompter(
+        template: $0, tokenizer: setup.pairTokenizer, contextLimit: setup.reference.model.maximumLength)
+    }
+    let own = ScoreShard.range(shard: 0, of: communicator.size, rowCount: tokens.pairs.count).count
+    var progress = Progress("scoring", total: max(own, 1), isSpeaking: speaks)
+    let stopwatch = Stopwatch()
+    let (rows, summary) = try provider.make(in: folder, scorer: Scorer(model: model, prompter: prompter)) {
+      progress.update($0, isLogged: $0 % 32 == 0 || $0 == own)
+    }
+    progress.finish()
+    var signal = RewardSignal()
+    for row in rows { signal.add(row) }
+    try signal.combine(communicator)
+    note(
+      "scores: \(summary.rowCount) rows, \(summary.tokenCount) tokens in \(NumberFormat.fixed(stopwatch.seconds, decimals: 1)) s; contrastive prompts cut: \(summary.cutPromptCount)")
+    if setup.template != nil { note(signal.summary) }
+    return provider.exchange(rows)
+  }
+}
+
+extension RewardSignal {
+  /// One line for people: how strong the token rewards are.
+  package var summary: String {
+    func number(_ value: Double) -> String { NumberFormat.fixed(value, decimals: 3) }
+    return
+      "token rewards: |r| > 0.05 on \(number(strongShare)) of \(tokenCount) tokens, mean \(NumberFormat.signed(meanChosen, decimals: 4)) chosen, "
+      + "\(NumberFormat.signed(meanRejected, decimals: 4)) rejected; chosen above rejected by sum \(number(sumAccuracy)), by mean \(number(meanAccuracy)) of \(rowCount) rows"
+  }
+}

@@ -1,0 +1,132 @@
+import Collectives
+import Compute
+import Configuration
+import ModelDescription
+import ModelFiles
+import Objectives
+import PreferenceData
+import Reporting
+import RunFolder
+import Scoring
+
+/// Everything a run needs before it writes anything: opened, read, checked, and equal on all ranks.
+struct TrainingSetup {
+  let configuration: RunConfiguration
+  let communicator: Communicator
+  let threads: Int
+  let source: ModelSource
+  /// The frozen model; the starting model unless another was named.
+  let reference: ModelSource
+  let pairTokenizer: PairTokenizer
+  let train: RunTokens
+  let held: RunTokens?
+  let objective: any Objective
+  let template: ContrastiveTemplate?
+  let plan: EpochPlan
+  let modelHash: String
+  let microBatchTokens: Int
+
+  /// Packed tokens of a micro-batch unless the user says otherwise: large enough for GEMM at full speed, small enough
+  /// that activations stay below the weights of small models.
+  private static let automaticMicroBatchTokens = 1024
+
+  /// Collective.
+  init(_ configuration: RunConfiguration, communicator: Communicator, environment: [String: String]) throws {
+    self.configuration = configuration
+    self.communicator = communicator
+    threads =
+      switch configuration.threads {
+      case .automatic: ThreadChoice.automatic(environment: environment)
+      case .count(let count): count
+      }
+    microBatchTokens =
+      switch configuration.microBatchTokens {
+      case .automatic: Self.automaticMicroBatchTokens
+      case .count(let count): count
+      }
+    let objective = try ObjectiveRegistry.objective(
+      lossTypes: configuration.lossType, weights: configuration.lossWeights,
+      options: ObjectiveOptions(
+        beta: configuration.beta, labelSmoothing: configuration.labelSmoothing,
+        gammaBetaRatio: configuration.gammaBetaRatio, tregAlpha: configuration.tregAlpha))
+    let template = try objective.needs.contains(.rewards) ? ContrastiveTemplate.find(configuration.tregTemplate) : nil
+    let threads = threads
+    let opened = try communicator.agree {
+      let source = try ModelSource.open(configuration.model)
+      let reference = try configuration.reference.map { try ModelSource.open($0) } ?? source
+      guard reference.model.vocabularySize == source.model.vocabularySize else {
+        throw TregError.configuration(
+          at: "reference",
+          "its vocabulary has \(reference.model.vocabularySize) tokens, the model's \(source.model.vocabularySize)")
+      }
+      let limits = try LengthLimits(maxLength: configuration.maxLength, maxPromptLength: configuration.maxPromptLength)
+      guard configuration.maxLength <= source.model.maximumLength else {
+        throw TregError.configuration(
+          at: "max_length",
+          "\(configuration.maxLength) passes the model's context of \(source.model.maximumLength) tokens")
+      }
+      let tokenizer = try source.pairTokenizer(source.tokenizer(), limits: limits)
+      func read(_ files: [String]) throws -> RunTokens {
+        try RunTokens.read(files, tokenizer: tokenizer, skippingBadRows: configuration.badRows == .skip, threads: threads)
+      }
+      return (
+        source: source, reference: reference, tokenizer: tokenizer, train: try read(configuration.data),
+        held: try configuration.evalData.isEmpty ? nil : read(configuration.evalData),
+        hash: try reference.contentHash, start: try source.contentHash
+      )
+    }
+    source = opened.source
+    reference = opened.reference
+    pairTokenizer = opened.tokenizer
+    train = opened.train
+    held = opened.held
+    modelHash = opened.hash
+    self.objective = objective
+    self.template = template
+    plan = try EpochPlan(
+      rowCount: train.pairs.count, globalBatchSize: configuration.globalBatchSize, seed: configuration.seed,
+      length: configuration.maxSteps > 0 ? .steps(configuration.maxSteps) : .epochs(configuration.numTrainEpochs))
+    try communicator.requireEqual(opened.start, "the model")
+    try communicator.requireEqual(modelHash, "the reference model")
+    try communicator.requireEqual(train.tokens.contentHash, "the data")
+    if let held { try communicator.requireEqual(held.tokens.contentHash, "eval_data") }
+    try communicator.requireEqual(courseText, "the configuration")
+  }
+
+  /// The configuration without what may differ between ranks: paths, and how work is done.
+  private var courseText: String {
+    let free = ["model", "reference", "data", "eval_data", "rewards", "out", "threads"]
+    return configuration.yamlText.split(separator: "\n").filter { line in
+      !free.contains { line.hasPrefix($0 + ":") }
+    }.joined(separator: "\n")
+  }
+
+  func identity(of tokens: RunTokens) -> ScoreIdentity {
+    ScoreIdentity(
+      modelHash: modelHash, dataHash: tokens.tokens.contentHash, rowCount: tokens.pairs.count, template: template,
+      maxLength: configuration.maxLength, maxPromptLength: configuration.maxPromptLength)
+  }
+
+  /// The largest micro-batch that training can meet, for the memory formula.
+  var workload: MemoryFormula.Workload {
+    let largest = train.pairs.map(\.tokenCount).max() ?? 0
+    let tokens = max(largest, min(microBatchTokens, train.pairs.reduce(0) { $0 + $1.tokenCount }))
+    let share = train.pairs.map { Double($0.scoredCount) / Double($0.tokenCount) }.max() ?? 0
+    return MemoryFormula.Workload(
+      tokens: tokens, scoredTokens: Int((Double(tokens) * share).rounded(.up)),
+      shards: configuration.gradientExchange == .reduceScatter ? communicator.size : 1, threads: threads)
+  }
+
+  /// What users see before step 1.
+  var announcement: String {
+    var lines = [configuration.yamlText]
+    let layout = "\(communicator.size) rank\(communicator.size == 1 ? "" : "s") × \(threads) thread\(threads == 1 ? "" : "s")"
+    lines.append("layout: \(layout), \(communicator.implementation), \(ThreadChoice.allowedCores) cores allowed on \(communicator.hostName)")
+    lines.append("model: \(source.model.architecture), \(NumberFormat.count(source.model.parameterCount)) parameters")
+    lines.append("data: \(train.summary)")
+    if let held { lines.append("eval_data: \(held.summary)") }
+    lines.append("steps: \(plan.stepCount), \(plan.stepsPerEpoch) per epoch")
+    lines.append("memory of a rank:\n\(MemoryFormula(source.model, workload))")
+    return lines.joined(separator: "\n")
+  }
+}
