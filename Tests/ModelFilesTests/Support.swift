@@ -32,6 +32,8 @@ final class Scratch {
 
   /// Writes without flushing to the disk, for thousands of files.
   func overwrite(_ name: String, _ bytes: [UInt8]) throws -> String {
+    // Some file systems flush a file that is cut and written again, but not a new one.
+    try FileSystem.remove(file(name))
     try Data(bytes).write(to: URL(filePath: file(name)))
     return file(name)
   }

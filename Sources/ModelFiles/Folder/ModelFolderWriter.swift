@@ -38,8 +38,8 @@ package struct ModelFolderWriter {
   /// Writes the folder from the flat parameter buffer.
   ///
   /// - Parameter parameters: `model.bufferCount` elements.
-  /// - Throws: ``TregError``: 65 naming a tensor that is not finite or does not fit the type, 73, 74 or 77 when the folder
-  ///   cannot be written.
+  /// - Throws: ``TregError``: 79 naming a tensor that is not finite, 65 one that does not fit the type; 73, 74 or 77
+  ///   when the folder cannot be written.
   @discardableResult
   package func write(to folder: String, parameters: UnsafeBufferPointer<Float>) throws -> Summary {
     precondition(parameters.count == model.bufferCount, "the buffer must hold \(model.bufferCount) elements")

@@ -84,6 +84,7 @@ extension GGUFFile {
     }
     guard shape(of: "rope_freqs.weight") != nil else { return .null }
     let divisors = try values(of: "rope_freqs.weight")
+    if divisors.allSatisfy({ $0 == 1 }) { return .null }
     let theta = try number("\(architecture).rope.freq_base") ?? 10_000
     let factor = Double(divisors.max() ?? 1)
     // Only the factor differs between the released models; the other three are Meta's.

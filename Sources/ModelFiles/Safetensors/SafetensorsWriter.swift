@@ -6,7 +6,7 @@ import RunFolder
 /// Writes one safetensors file, tensor after tensor, converting from fp32 on the way.
 enum SafetensorsWriter {
   /// - Parameter tensor: calls its second argument once with the values of the first.
-  /// - Throws: ``TregError``: 65 naming the tensor when a value is not finite or does not fit the type.
+  /// - Throws: ``TregError``: 79 naming the tensor when a value is not finite, 65 when one does not fit the type.
   static func write(
     _ parameters: [Parameter], as type: StorageType, to path: String,
     tensor: (Parameter, (UnsafeBufferPointer<Float>) throws -> Void) throws -> Void
@@ -65,7 +65,8 @@ enum SafetensorsWriter {
   ) throws {
     if let index = Conversion.firstNonFinite(values) {
       throw TregError(
-        .nonFinite, at: path, "tensor \(parameter.name) holds \(values[index]) at element \(index); nothing was written"
+        .nonFinite, at: path,
+        "tensor \(parameter.name) holds \(values[index]) at element \(index), expected finite weights"
       )
     }
     // Half the way from the largest number of the type to the next power of two, where rounding goes to infinity.
