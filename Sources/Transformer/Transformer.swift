@@ -1,1 +1,114 @@
-// Placeholder of the room.
+import CKernels
+import Compute
+import ModelDescription
+
+/// A decoder-only language model over one flat parameter buffer, with a hand-written backward pass.
+///
+/// Works on packed token trees (``PackedBatch``). Deterministic: the same batch gives the same bits, whatever the
+/// number of threads. Not safe for use from several threads at once; it holds the room that its passes work in.
+package final class Transformer {
+  package let description: ModelDescription
+  /// All weights, laid out as ``ModelDescription/parameters`` says.
+  package let parameters: FloatBuffer
+  package let workers: Workers
+
+  private let shape: ModelShape
+  private let layers: [Layer]
+  private let attention: TreeAttention
+  private var rotary: RotaryTable
+  private var room: Activations
+  private var head: LanguageModelHead
+  private var awaitsBackward = false
+
+  /// - Parameter logitBudgetBytes: logits kept between forward and backward; beyond it they are made twice.
+  /// - Precondition: `parameters` has the size the description asks for.
+  package init(
+    description: ModelDescription, parameters: FloatBuffer, workers: Workers, logitBudgetBytes: Int = 256 << 20
+  ) {
+    precondition(
+      parameters.count >= description.bufferCount,
+      "\(parameters.count) floats for a model of \(description.bufferCount)")
+    let shape = ModelShape(description)
+    let attention = TreeAttention(
+      heads: shape.heads, keyValueHeads: shape.keyValueHeads, headWidth: shape.headWidth)
+    self.description = description
+    self.parameters = parameters
+    self.workers = workers
+    self.shape = shape
+    self.attention = attention
+    layers = shape.layers.map {
+      Layer(shape: shape, weights: $0, parameters: parameters.pointer, attention: attention, workers: workers)
+    }
+    rotary = RotaryTable(inverseFrequencies: description.inverseFrequencies)
+    room = Activations(shape: shape, attention: attention, threads: workers.threads)
+    head = LanguageModelHead(
+      shape: shape, parameters: parameters.pointer, workers: workers, budgetBytes: logitBudgetBytes)
+  }
+
+  /// log π of every target of the batch, S values, each in natural logarithm.
+  ///
+  /// - Parameter forBackward: keeps what ``backward(_:coefficients:gradients:finished:)`` needs.
+  /// - Precondition: token ids lie in the vocabulary.
+  package func forward(_ batch: PackedBatch, forBackward: Bool = false) -> [Float] {
+    let embedding = parameters.pointer + shape.embedding
+    for token in batch.tokens { precondition(token >= 0 && token < shape.vocabulary, "token \(token)") }
+    rotary.reserve(positions: batch.longestPath)
+    room.reserve(batch, forBackward: forBackward)
+    let input = room.input(0, kept: forBackward)
+    for (row, token) in batch.tokens.enumerated() {
+      (input + row * shape.width).update(from: embedding + Int(token) * shape.width, count: shape.width)
+    }
+    let items = attention.forwardItems(batch)
+    for (index, layer) in layers.enumerated() {
+      layer.forward(
+        batch, kept: room.layer(index, kept: forBackward), y: room.input(index + 1, kept: forBackward), room: room,
+        rotary: rotary, attentionItems: items)
+    }
+    awaitsBackward = forBackward
+    return [Float](unsafeUninitializedCapacity: batch.targetCount) { logProbs, count in
+      if let address = logProbs.baseAddress {
+        head.forward(
+          batch, x: room.input(layers.count, kept: forBackward), logProbs: address, forBackward: forBackward)
+      }
+      count = batch.targetCount
+    }
+  }
+
+  /// Adds the gradient of Σ_s coefficients[s]·logprob[s] to `gradients`, for the batch of the last forward pass.
+  ///
+  /// - Parameters:
+  ///   - coefficients: S values, d loss / d logprob.
+  ///   - gradients: laid out as the parameters.
+  ///   - finished: called with ranges of `gradients` that this pass will not touch again, in ascending order.
+  /// - Precondition: the last forward pass was of this batch and kept its values, which this pass uses up.
+  package func backward(
+    _ batch: PackedBatch, coefficients: [Float], gradients: FloatBuffer, finished: (Range<Int>) -> Void = { _ in }
+  ) {
+    precondition(awaitsBackward, "a backward pass follows a forward pass that kept its values")
+    precondition(coefficients.count == batch.targetCount, "\(coefficients.count) coefficients")
+    precondition(gradients.count >= parameters.count, "the gradient buffer is too small")
+    awaitsBackward = false
+    let stream = room.backwardRoom.stream
+    stream.update(repeating: 0, count: batch.tokenCount * shape.width)
+    coefficients.withUnsafeBufferPointer { values in
+      if let values = values.baseAddress {
+        head.backward(batch, coefficients: values, dx: stream, gradients: gradients.pointer)
+      }
+    }
+    var done = shape.layers.last!.range.lowerBound
+    finished(0..<done)
+    let items = attention.backwardItems(batch)
+    for (index, layer) in layers.enumerated().reversed() {
+      layer.backward(
+        batch, kept: room.layer(index, kept: true), gradients: gradients.pointer, room: room, rotary: rotary,
+        attentionItems: items)
+      finished(done..<layer.weights.range.upperBound)
+      done = layer.weights.range.upperBound
+    }
+    let embedding = gradients.pointer + shape.embedding
+    for (row, token) in batch.tokens.enumerated() {
+      tk_add(embedding + Int(token) * shape.width, stream + row * shape.width, Int64(shape.width))
+    }
+    finished(done..<parameters.count)
+  }
+}

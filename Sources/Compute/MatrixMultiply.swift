@@ -1,0 +1,37 @@
+import CBLAS
+
+/// Matrix products on one thread, row-major, by the BLAS that is linked. Legend: T rows, N outputs, K inputs.
+package enum MatrixMultiply {
+  /// y[T,N] = x[T,K] · w[N,K]ᵀ, added to y when `accumulate`. The forward of a linear layer.
+  @inline(__always)
+  package static func forward(
+    y: UnsafeMutablePointer<Float>, x: UnsafePointer<Float>, w: UnsafePointer<Float>, rows: Int, outputs: Int,
+    inputs: Int, yStride: Int? = nil, xStride: Int? = nil, wStride: Int? = nil, accumulate: Bool = false
+  ) {
+    cblas_sgemm(
+      CblasRowMajor, CblasNoTrans, CblasTrans, blasint(rows), blasint(outputs), blasint(inputs), 1, x,
+      blasint(xStride ?? inputs), w, blasint(wStride ?? inputs), accumulate ? 1 : 0, y, blasint(yStride ?? outputs))
+  }
+
+  /// dx[T,K] = dy[T,N] · w[N,K], added to dx when `accumulate`. The gradient of a linear layer's input.
+  @inline(__always)
+  package static func backwardInput(
+    dx: UnsafeMutablePointer<Float>, dy: UnsafePointer<Float>, w: UnsafePointer<Float>, rows: Int, outputs: Int,
+    inputs: Int, dxStride: Int? = nil, dyStride: Int? = nil, wStride: Int? = nil, accumulate: Bool = false
+  ) {
+    cblas_sgemm(
+      CblasRowMajor, CblasNoTrans, CblasNoTrans, blasint(rows), blasint(inputs), blasint(outputs), 1, dy,
+      blasint(dyStride ?? outputs), w, blasint(wStride ?? inputs), accumulate ? 1 : 0, dx, blasint(dxStride ?? inputs))
+  }
+
+  /// dw[N,K] += dy[T,N]ᵀ · x[T,K]. The gradient of a linear layer's weight.
+  @inline(__always)
+  package static func backwardWeight(
+    dw: UnsafeMutablePointer<Float>, dy: UnsafePointer<Float>, x: UnsafePointer<Float>, rows: Int, outputs: Int,
+    inputs: Int, dwStride: Int? = nil, dyStride: Int? = nil, xStride: Int? = nil
+  ) {
+    cblas_sgemm(
+      CblasRowMajor, CblasTrans, CblasNoTrans, blasint(outputs), blasint(inputs), blasint(rows), 1, dy,
+      blasint(dyStride ?? outputs), x, blasint(xStride ?? inputs), 1, dw, blasint(dwStride ?? inputs))
+  }
+}

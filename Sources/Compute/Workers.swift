@@ -1,0 +1,57 @@
+import CKernels
+
+/// The one pool of threads of a rank: work is cut into items, and the items are the same for any number of threads.
+///
+/// GEMM runs single-threaded inside an item. Measured on two cores at the shapes of SmolLM2-135M (1,244 packed tokens):
+/// two workers with single-threaded sgemm on large panels 171 GFLOP/s, OpenBLAS's own two threads 142.
+package final class Workers: @unchecked Sendable {
+  package let threads: Int
+  private let pool: OpaquePointer
+
+  /// - Precondition: `threads` is positive and the system can start that many.
+  package init(threads: Int) {
+    precondition(threads > 0, "a pool of \(threads) threads")
+    tk_single_threaded_blas()
+    guard let pool = tk_pool_create(Int32(threads)) else { preconditionFailure("\(threads) threads cannot be started") }
+    self.threads = threads
+    self.pool = pool
+  }
+
+  deinit { tk_pool_destroy(pool) }
+
+  /// Calls `body(item, worker)` for every item below `count`, in any order, and returns when all are done.
+  /// `worker` is below ``threads`` and tells scratch memory apart. Not reentrant.
+  package func run(_ count: Int, _ body: (_ item: Int, _ worker: Int) -> Void) {
+    withoutActuallyEscaping(body) { body in
+      var box = body
+      withUnsafeMutablePointer(to: &box) { box in
+        tk_pool_run(
+          pool, Int64(count),
+          { context, item, worker in
+            context!.assumingMemoryBound(to: ((Int, Int) -> Void).self).pointee(Int(item), Int(worker))
+          }, box)
+      }
+    }
+  }
+}
+
+/// `count` things cut into panels of equal size, `limit` at most: a function of `count` alone, so that results do not
+/// depend on the number of threads.
+package struct Panels {
+  package let count: Int
+  package let size: Int
+  private let total: Int
+
+  /// - Parameter multiple: panels start at multiples of this (GEMM kernels work in blocks of rows).
+  package init(_ total: Int, limit: Int, multiple: Int = 8) {
+    let wanted = (total + limit - 1) / limit
+    // An even number of panels divides well over two threads or more.
+    let even = wanted > 1 ? (wanted + 1) / 2 * 2 : wanted
+    let size = even == 0 ? multiple : ((total + even - 1) / even + multiple - 1) / multiple * multiple
+    self.total = total
+    self.size = size
+    count = (total + size - 1) / size
+  }
+
+  package subscript(index: Int) -> Range<Int> { index * size..<min((index + 1) * size, total) }
+}

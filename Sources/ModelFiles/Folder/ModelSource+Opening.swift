@@ -1,0 +1,123 @@
+import Foundation
+import ModelDescription
+import OrderedJSON
+import RunFolder
+
+extension ModelSource {
+  /// Opens a Hugging Face folder, a GGUF file, or a model named `org/name` in the local Hugging Face cache.
+  ///
+  /// A path that exists wins over a name. Nothing is ever downloaded.
+  /// - Parameter environment: where the cache's place is looked up.
+  /// - Throws: ``TregError``: 66 with what was tried when nothing is found, 65 when a file is broken or not supported, or a
+  ///   tensor is missing or of another shape than config.json says.
+  package static func open(
+    _ path: String, environment: [String: String] = ProcessInfo.processInfo.environment
+  ) throws -> ModelSource {
+    let source = try find(path, environment)
+    // Every tensor is there and has its shape: whoever allocates by the configuration's sizes can rely on them.
+    _ = try source.weights.storedNames(of: source.model)
+    return source
+  }
+
+  private static func find(_ path: String, _ environment: [String: String]) throws -> ModelSource {
+    switch FileSystem.kind(of: path) {
+    case .folder: return try openFolder(path)
+    case .file, .other: return try openFile(path)
+    case nil: break
+    }
+    let cache = HubCache(environment: environment)
+    guard let folder = try cache.folder(ofModel: path) else {
+      let tried = HubCache.isModelName(path) ? "; no \(cache.modelFolder(path)) either" : ""
+      throw TregError.missing(
+        at: path, "no such folder or file\(tried); a model is a folder, a .gguf file or org/name from the local cache")
+    }
+    return try openFolder(folder)
+  }
+
+  private static func openFile(_ path: String) throws -> ModelSource {
+    if path.hasSuffix(".safetensors") {
+      throw TregError.badData(at: path, "weights alone are no model; name the folder that holds them and config.json")
+    }
+    let file = try GGUFFile(path)
+    let (configuration, weights) = try file.huggingFaceModel()
+    let tokenizer = try GGUFTokenizer(file)
+    let tokenizerJSON = try tokenizer.tokenizerJSON()
+    let tokenizerConfiguration = try tokenizer.tokenizerConfiguration()
+    let generation = try file.generationConfiguration()
+    let companions = [
+      ("generation_config.json", generation), ("special_tokens_map.json", try tokenizer.specialTokensMap()),
+      ("tokenizer.json", tokenizerJSON), ("tokenizer_config.json", tokenizerConfiguration),
+    ].map { CompanionFile(name: $0, bytes: Array(($1.text(.indented(2)) + "\n").utf8)) }
+    return ModelSource(
+      place: path, configuration: configuration,
+      model: try ModelDescription(configuration: configuration, place: path), tokenizerJSON: tokenizerJSON,
+      tokenizerConfiguration: tokenizerConfiguration, chatTemplate: try file.string("tokenizer.chat_template"),
+      generationConfiguration: generation, weights: weights, companions: companions)
+  }
+
+  /// Files besides weights and config.json that belong to a model.
+  private static let companionNames = [
+    "added_tokens.json", "chat_template.jinja", "chat_template.json", "generation_config.json", "merges.txt",
+    "special_tokens_map.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json",
+  ]
+
+  private static func openFolder(_ folder: String) throws -> ModelSource {
+    func path(_ name: String) -> String { FileSystem.join(folder, name) }
+    guard FileSystem.kind(of: path("config.json")) != nil else {
+      let names = try FileSystem.contents(ofFolder: folder)
+      if let file = names.first(where: { $0.hasSuffix(".gguf") }) {
+        throw TregError.missing(at: folder, "holds no config.json; name the GGUF file itself: \(path(file))")
+      }
+      throw TregError.missing(at: folder, "holds no config.json: not a model's folder")
+    }
+    let configuration = try JSONFile.read(path("config.json"))
+    let model = try ModelDescription(configuration: configuration, place: path("config.json"))
+    let companions = try companionNames.filter { FileSystem.kind(of: path($0)) != nil }.map {
+      CompanionFile(name: $0, bytes: try FileSystem.readBytes(path($0), maximumCount: JSONFile.maximumCount))
+    }
+    func json(_ name: String) throws -> JSONValue? {
+      guard let file = companions.first(where: { $0.name == name }) else { return nil }
+      return try JSONFile.parse(file.bytes, place: path(name))
+    }
+    guard let tokenizerJSON = try json("tokenizer.json") else {
+      let old = companions.first { $0.name == "tokenizer.model" || $0.name == "vocab.json" }
+      let hint = old.map { "; \($0.name) is there: save the tokenizer with use_fast=True in transformers" } ?? ""
+      throw TregError.missing(at: path("tokenizer.json"), "no such file\(hint)")
+    }
+    let tokenizerConfiguration = try json("tokenizer_config.json") ?? .object([:])
+    return ModelSource(
+      place: folder, configuration: configuration, model: model, tokenizerJSON: tokenizerJSON,
+      tokenizerConfiguration: tokenizerConfiguration,
+      chatTemplate: try chatTemplate(
+        companions, tokenizerConfiguration: tokenizerConfiguration, legacy: json("chat_template.json"), folder: folder),
+      generationConfiguration: try json("generation_config.json"), weights: try SafetensorsFolder(folder),
+      companions: companions)
+  }
+
+  /// The template in use: `chat_template.jinja` before `tokenizer_config.json` before `chat_template.json`; of several named
+  /// ones the one called `default`.
+  private static func chatTemplate(
+    _ companions: [CompanionFile], tokenizerConfiguration: JSONValue, legacy: JSONValue?, folder: String
+  ) throws -> String? {
+    if let file = companions.first(where: { $0.name == "chat_template.jinja" }) {
+      guard let text = String(validating: file.bytes, as: UTF8.self) else {
+        throw TregError.badData(at: FileSystem.join(folder, file.name), "the text is not UTF-8")
+      }
+      return text
+    }
+    let place = FileSystem.join(folder, "tokenizer_config.json")
+    switch tokenizerConfiguration["chat_template"] {
+    case nil, .null: return legacy?["chat_template"]?.string
+    case .string(let template): return template
+    case .array(let named):
+      return try named.first { $0["name"]?.string == "default" }.map { entry in
+        guard let template = entry["template"]?.string else {
+          throw TregError.badData(at: place, "chat_template: the entry named default has no template")
+        }
+        return template
+      }
+    case let other?:
+      throw TregError.badData(at: place, "chat_template must be a string or a list, found \(other.kind)")
+    }
+  }
+}

@@ -1,0 +1,51 @@
+import ModelDescription
+import OrderedCollections
+import OrderedJSON
+import RunFolder
+
+/// A model as users name it, opened: its configuration, tokenizer, chat template and weights.
+///
+/// Small files are in memory, so that they can be written beside trained weights even when the source has gone; weights
+/// are read on demand.
+package struct ModelSource: Sendable {
+  /// A file that goes with the weights, as it is or as it would be in a Hugging Face folder.
+  package struct CompanionFile: Sendable {
+    package let name: String
+    package let bytes: [UInt8]
+  }
+
+  /// The folder or file, for messages.
+  package let place: String
+  package let configuration: JSONValue
+  package let model: ModelDescription
+  package let tokenizerJSON: JSONValue
+  package let tokenizerConfiguration: JSONValue
+  /// The template that `tokenizer.apply_chat_template` would use; nil for a base model.
+  package let chatTemplate: String?
+  package let generationConfiguration: JSONValue?
+  package let weights: any WeightSource
+  /// Tokenizer files, chat template and generation settings, byte for byte when they come from a folder.
+  package let companions: [CompanionFile]
+
+  /// XXH3-128 over the weight files' bytes, the configuration, the tokenizer's two files and the chat template in use.
+  ///
+  /// Reads all weights, so keep it. The same weights stored in two ways have two hashes.
+  package var contentHash: String {
+    get throws {
+      var hash = ContentHash()
+      func add(_ text: String) {
+        hash.update(text.utf8.count)
+        hash.update(text)
+      }
+      for file in weights.files { add(try ContentHash.ofFile(file)) }
+      add(configuration.text())
+      for companion in companions where ["tokenizer.json", "tokenizer_config.json"].contains(companion.name) {
+        add(companion.name)
+        hash.update(companion.bytes.count)
+        hash.update(companion.bytes)
+      }
+      add(chatTemplate ?? "")
+      return hash.hexadecimal
+    }
+  }
+}

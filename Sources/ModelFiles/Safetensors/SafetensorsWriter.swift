@@ -1,0 +1,77 @@
+import ModelDescription
+import OrderedCollections
+import OrderedJSON
+import RunFolder
+
+/// Writes one safetensors file, tensor after tensor, converting from fp32 on the way.
+enum SafetensorsWriter {
+  /// - Parameter tensor: calls its second argument once with the values of the first.
+  /// - Throws: ``TregError``: 65 naming the tensor when a value is not finite or does not fit the type.
+  static func write(
+    _ parameters: [Parameter], as type: StorageType, to path: String,
+    tensor: (Parameter, (UnsafeBufferPointer<Float>) throws -> Void) throws -> Void
+  ) throws {
+    let header = Self.header(parameters, as: type)
+    let scratch = UnsafeMutableBufferPointer<UInt16>.allocate(capacity: Conversion.piece)
+    defer { scratch.deallocate() }
+    try AtomicFile.write(to: path) { writer in
+      var length = UInt64(header.count).littleEndian
+      try withUnsafeBytes(of: &length) { try writer.write($0) }
+      try writer.write(header)
+      for parameter in parameters {
+        try tensor(parameter) { values in
+          precondition(values.count == parameter.count, "tensor \(parameter.name) has another size")
+          try Self.check(values, parameter, type, path)
+          if type == .float32 {
+            try writer.write(UnsafeRawBufferPointer(values))
+            return
+          }
+          var done = 0
+          while done < values.count {
+            let count = min(scratch.count, values.count - done)
+            let source = values.baseAddress! + done
+            if type == .bfloat16 {
+              for index in 0..<count { scratch[index] = StorageType.narrowToBrain(source[index]) }
+            } else {
+              for index in 0..<count { scratch[index] = StorageType.narrowToHalf(source[index]) }
+            }
+            try writer.write(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: scratch[..<count])))
+            done += count
+          }
+        }
+      }
+    }
+  }
+
+  /// The header's JSON, padded with blanks so that the data start at a multiple of 8 bytes.
+  private static func header(_ parameters: [Parameter], as type: StorageType) -> [UInt8] {
+    var members: OrderedDictionary<String, JSONValue> = ["__metadata__": ["format": "pt"]]
+    var end = 0
+    for parameter in parameters {
+      let start = end
+      end += parameter.count * type.byteCount
+      members[parameter.name] = [
+        "dtype": .string(type.safetensorsName), "shape": .array(parameter.shape.map(JSONValue.integer)),
+        "data_offsets": [.integer(start), .integer(end)],
+      ]
+    }
+    var bytes = Array(JSONValue.object(members).text().utf8)
+    while bytes.count % 8 != 0 { bytes.append(UInt8(ascii: " ")) }
+    return bytes
+  }
+
+  private static func check(
+    _ values: UnsafeBufferPointer<Float>, _ parameter: Parameter, _ type: StorageType, _ path: String
+  ) throws {
+    if let index = Conversion.firstNonFinite(values) {
+      throw TregError(
+        .nonFinite, at: path, "tensor \(parameter.name) holds \(values[index]) at element \(index); nothing was written"
+      )
+    }
+    // Half the way from the largest number of the type to the next power of two, where rounding goes to infinity.
+    let limit: Float = type == .float16 ? 65_520 : type == .bfloat16 ? Float(bitPattern: 0x7F7F_8000) : .infinity
+    if let value = values.first(where: { abs($0) >= limit }) {
+      throw TregError.badData(at: path, "tensor \(parameter.name) holds \(value), which does not fit \(type.rawValue)")
+    }
+  }
+}

@@ -1,0 +1,104 @@
+import OrderedJSON
+import RunFolder
+
+/// A folder of score shards, all of one identity, that together hold every usable row of the data.
+///
+///     shard-00003-of-00008.rewards      see ``ScoreShard``
+///     shard-00003-of-00008.jsonl        the same for people, on request
+///     manifest.json                     written when all shards are there
+package struct ScoreFolder: Sendable {
+  package let path: String
+  package let identity: ScoreIdentity
+
+  package init(_ path: String, identity: ScoreIdentity) {
+    self.path = path
+    self.identity = identity
+  }
+
+  package func file(shard: Int, of shards: Int) -> String {
+    FileSystem.join(path, ScoreShard.name(shard: shard, of: shards))
+  }
+
+  /// The finished shard, or nil when it is not there.
+  ///
+  /// - Throws: bad data (65) when it is stale or damaged.
+  package func finished(shard: Int, of shards: Int) throws -> ScoreShard? {
+    let file = file(shard: shard, of: shards)
+    guard FileSystem.kind(of: file) != nil else { return nil }
+    return try ScoreShard(readingFrom: file, identity: identity)
+  }
+
+  /// Writes a shard, and the manifest when it was the last one missing.
+  package func write(_ shard: ScoreShard) throws {
+    try FileSystem.createFolder(path)
+    try shard.write(to: file(shard: shard.shard, of: shard.shards), identity: identity)
+    try writeManifestWhenComplete(shards: shard.shards)
+  }
+
+  /// Writes the manifest once all shards of a set are there. Harmless when several jobs finish together.
+  package func writeManifestWhenComplete(shards: Int) throws {
+    let names = (0..<shards).map { ScoreShard.name(shard: $0, of: shards) }
+    guard names.allSatisfy({ FileSystem.kind(of: FileSystem.join(path, $0)) == .file }) else { return }
+    let files = try names.map { name -> JSONValue in
+      let header = try ScoreShard.header(of: FileSystem.join(path, name))
+      return ["file": .string(name), "rows": header["count"] ?? nil, "payload_hash": header["payload_hash"] ?? nil]
+    }
+    let manifest: JSONValue = [
+      "identity": identity.json, "shards": .integer(shards), "files": .array(files),
+    ]
+    try AtomicFile.write(manifest.text(.indented(2)) + "\n", to: FileSystem.join(path, "manifest.json"))
+  }
+
+  /// The number of shards of the set in the folder: the manifest's, else the one that the file names tell.
+  package func shardCount() throws -> Int? {
+    let manifest = FileSystem.join(path, "manifest.json")
+    if FileSystem.kind(of: manifest) == .file {
+      guard let value = try? JSONValue(parsing: FileSystem.readBytes(manifest)), let shards = value["shards"]?.integer,
+        shards > 0
+      else { throw TregError.badData(at: manifest, "not a manifest of token rewards") }
+      return shards
+    }
+    guard FileSystem.kind(of: path) == .folder else { return nil }
+    let counts = Set(
+      try FileSystem.contents(ofFolder: path).compactMap { name -> Int? in
+        guard name.hasPrefix("shard-"), name.hasSuffix(".rewards") else { return nil }
+        return Int(name.dropLast(".rewards".count).split(separator: "-").last ?? "")
+      })
+    guard counts.count <= 1 else {
+      throw TregError.badData(
+        at: path, "shards of several sets stand side by side (of \(counts.sorted().map(String.init).joined(separator: ", of ")))")
+    }
+    return counts.first
+  }
+
+  /// The scores of consecutive rows, read from whichever shards hold them.
+  ///
+  /// - Parameter range: indices into the data's usable rows.
+  /// - Throws: 66 when there are no scores, 65 when a shard is missing, stale or damaged.
+  package func rows(in range: Range<Int>) throws -> [RowScores] {
+    guard let shards = try shardCount() else {
+      throw TregError.missing(at: path, "no token rewards here; make them with treg rewards")
+    }
+    var rows: [RowScores] = []
+    for shard in 0..<shards {
+      let held = ScoreShard.range(shard: shard, of: shards, rowCount: identity.rowCount)
+      let wanted = held.clamped(to: range)
+      guard !wanted.isEmpty else { continue }
+      guard let finished = try finished(shard: shard, of: shards) else {
+        throw TregError.badData(
+          at: path, "\(ScoreShard.name(shard: shard, of: shards)) is missing: run treg rewards --shard \(shard)/\(shards)")
+      }
+      rows += finished.rows[wanted.lowerBound - held.lowerBound..<wanted.upperBound - held.lowerBound]
+    }
+    return rows
+  }
+
+  /// Removes every shard and the manifest.
+  package func clear() throws {
+    guard FileSystem.kind(of: path) == .folder else { return }
+    for name in try FileSystem.contents(ofFolder: path)
+    where name == "manifest.json" || (name.hasPrefix("shard-") && (name.hasSuffix(".rewards") || name.hasSuffix(".jsonl"))) {
+      try FileSystem.remove(FileSystem.join(path, name))
+    }
+  }
+}

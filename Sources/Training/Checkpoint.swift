@@ -1,0 +1,179 @@
+import Collectives
+import Compute
+import Configuration
+import ModelFiles
+import OrderedJSON
+import RunFolder
+import Transformer
+
+/// Where a run stands, as `state/state.json` of a checkpoint holds it.
+package struct RunState: Sendable, Equatable {
+  static let version = 1
+
+  /// Optimizer steps done; the data position follows from it.
+  package var step: Int
+  package var totalSteps: Int
+  /// Tokens of conversations trained on so far.
+  package var tokenCount: Int
+  package var ranks: Int
+  package var threads: Int
+  /// Each rank's part of the optimizer's state, in elements of the flat buffer.
+  package var shards: [Range<Int>]
+  package var dataHash: String
+  package var modelHash: String
+  package var scoreHash: String?
+  /// The run's configuration as YAML.
+  package var configuration: String
+
+  var json: JSONValue {
+    [
+      "version": .integer(Self.version), "step": .integer(step), "total_steps": .integer(totalSteps),
+      "num_tokens": .integer(tokenCount), "ranks": .integer(ranks), "threads": .integer(threads),
+      "shards": .array(shards.map { [.integer($0.lowerBound), .integer($0.upperBound)] }), "data_hash": .string(dataHash),
+      "model_hash": .string(modelHash), "score_hash": scoreHash.map { .string($0) } ?? nil,
+      "configuration": .string(configuration),
+    ]
+  }
+
+  init(
+    step: Int, totalSteps: Int, tokenCount: Int, ranks: Int, threads: Int, shards: [Range<Int>], dataHash: String,
+    modelHash: String, scoreHash: String?, configuration: String
+  ) {
+    self.step = step
+    self.totalSteps = totalSteps
+    self.tokenCount = tokenCount
+    self.ranks = ranks
+    self.threads = threads
+    self.shards = shards
+    self.dataHash = dataHash
+    self.modelHash = modelHash
+    self.scoreHash = scoreHash
+    self.configuration = configuration
+  }
+
+  init(parsing text: String, place: String) throws {
+    func damaged(_ key: String) -> TregError { .badData(at: place, "the checkpoint's state lacks a valid \"\(key)\"") }
+    guard let value = try? JSONValue(parsing: text) else { throw TregError.badData(at: place, "not JSON") }
+    guard value["version"]?.integer == Self.version else {
+      throw TregError.badData(
+        at: place, "format version \(value["version"]?.text() ?? "unknown"); this program reads \(Self.version)")
+    }
+    func integer(_ key: String) throws -> Int {
+      guard let number = value[key]?.integer, number >= 0 else { throw damaged(key) }
+      return number
+    }
+    func string(_ key: String) throws -> String {
+      guard let text = value[key]?.string else { throw damaged(key) }
+      return text
+    }
+    step = try integer("step")
+    totalSteps = try integer("total_steps")
+    tokenCount = try integer("num_tokens")
+    ranks = try integer("ranks")
+    threads = try integer("threads")
+    shards = try (value["shards"]?.array ?? []).map { pair in
+      guard let first = pair.array?.first?.integer, let end = pair.array?.last?.integer, 0 <= first, first <= end else {
+        throw damaged("shards")
+      }
+      return first..<end
+    }
+    guard shards.count == ranks, ranks > 0 else { throw damaged("shards") }
+    dataHash = try string("data_hash")
+    modelHash = try string("model_hash")
+    scoreHash = value["score_hash"]?.string
+    configuration = try string("configuration")
+  }
+
+  /// Ranks whose files together cover a shard, the rank of the same number preferred: it is all that an unchanged layout
+  /// reads, and where every rank held everything one file is enough.
+  func holders(of shard: Range<Int>, for rank: Int) -> [Int] {
+    if rank < ranks, shards[rank] == shard { return [rank] }
+    if let whole = shards.firstIndex(where: { $0.clamped(to: shard) == shard }) { return [whole] }
+    return shards.indices.filter { shards[$0].overlaps(shard) }
+  }
+}
+
+/// Checkpoints of a run: `checkpoint-N` opens in transformers, its `state/` resumes.
+struct CheckpointStore {
+  let group: FolderGroup
+  let communicator: Communicator
+
+  private static let stateFolder = "state"
+
+  /// Collective: writes a checkpoint, whole or not at all, and removes older ones beyond `limit`.
+  ///
+  /// Rank 0 writes the model; every rank writes its part of the optimizer's state into the folder it sees.
+  func save(_ state: RunState, model: Transformer, writer: ModelFolderWriter, optimizer: AdamW, limit: Int?) throws {
+    let path = group.layout.checkpoint(step: state.step)
+    var folder: AtomicFolder?
+    do {
+      try communicator.agree { if group.leads { folder = try AtomicFolder(at: path) } }
+      let paths = try communicator.allGather(bytes: Array((folder?.temporaryPath ?? "").utf8))
+      let temporary = String(decoding: paths[group.leader], as: UTF8.self)
+      let states = FileSystem.join(temporary, Self.stateFolder)
+      try communicator.agree { if group.leads { try FileSystem.createFolder(states) } }
+      try communicator.agree {
+        try OptimizerFile.write(
+          optimizer,
+          to: FileSystem.join(states, OptimizerFile.name(rank: communicator.rank, of: communicator.size)))
+        if communicator.rank == 0 {
+          try writer.write(to: temporary, parameters: UnsafeBufferPointer(model.parameters.slice(0..<model.description.bufferCount)))
+        }
+        if group.leads {
+          try AtomicFile.write(state.json.text(.indented(2)) + "\n", to: FileSystem.join(states, "state.json"))
+        }
+      }
+      try communicator.agree { try folder?.commit() }
+    } catch {
+      // The first failure is the one to report.
+      try? folder?.discard()
+      throw error
+    }
+    if let limit, group.leads {
+      for old in try group.layout.checkpoints().filter({ $0.step < state.step }).dropLast(limit - 1) {
+        try FileSystem.remove(old.path)
+      }
+    }
+  }
+
+  /// Collective: the state of the checkpoint to resume from, and its folder as rank 0 sees it.
+  ///
+  /// - Parameter name: a checkpoint's folder; nil takes the newest of the run folder. Nil when there is none at all.
+  func find(_ name: String?) throws -> (state: RunState, path: String)? {
+    let found = try communicator.agree { () -> (String, String)? in
+      guard communicator.rank == 0 else { return nil }
+      guard let path = try name ?? group.layout.checkpoints().last?.path else { return nil }
+      let file = FileSystem.join(FileSystem.join(path, Self.stateFolder), "state.json")
+      guard FileSystem.kind(of: file) == .file else {
+        throw TregError.missing(at: path, "no checkpoint to resume from: state/state.json is not there")
+      }
+      return (path, try FileSystem.readText(file))
+    }
+    let path = try communicator.share(from: 0) { found?.0 ?? "" }
+    let text = try communicator.share(from: 0) { found?.1 ?? "" }
+    guard !path.isEmpty else { return nil }
+    return (try RunState(parsing: text, place: path), path)
+  }
+
+  /// Collective: loads weights and the optimizer's state.
+  ///
+  /// Rank 0 reads the weights and sends them; every rank reads the parts of the optimizer's state that overlap its own,
+  /// from the folder it sees.
+  func load(_ state: RunState, from path: String, model: Transformer, optimizer: AdamW) throws {
+    try communicator.agree {
+      guard communicator.rank == 0 else { return }
+      try ModelSource.open(path).weights.load(
+        model.description, into: model.parameters.slice(0..<model.description.bufferCount))
+    }
+    try communicator.broadcast(model.parameters.all, from: 0)
+    let own = FileSystem.kind(of: path) == .folder ? path : group.layout.checkpoint(step: state.step)
+    try communicator.agree {
+      for rank in state.holders(of: optimizer.shard, for: communicator.rank) where !optimizer.shard.isEmpty {
+        let file = FileSystem.join(
+          FileSystem.join(own, Self.stateFolder), OptimizerFile.name(rank: rank, of: state.ranks))
+        try OptimizerFile.read(file, expected: state.shards[rank], into: optimizer)
+      }
+      optimizer.step = state.step
+    }
+  }
+}

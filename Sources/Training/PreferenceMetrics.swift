@@ -1,0 +1,81 @@
+import Collectives
+import Objectives
+import Reporting
+
+/// Sums over pairs from which metrics are made, added up over ranks before they are divided.
+package struct PreferenceMetrics: Sendable, Equatable {
+  private enum Sum: Int, CaseIterable {
+    case pairs, loss, chosenReward, rejectedReward, accuracy, chosenLogProb, rejectedLogProb, chosenTokens,
+      rejectedTokens, perTokenAccuracy, regularizer, weight, chosenTokenReward, rejectedTokenReward, tokens
+  }
+
+  private var sums = [Double](repeating: 0, count: Sum.allCases.count)
+  private let hasTokenRewards: Bool
+
+  package init(hasTokenRewards: Bool) { self.hasTokenRewards = hasTokenRewards }
+
+  private subscript(sum: Sum) -> Double {
+    get { sums[sum.rawValue] }
+    set { sums[sum.rawValue] = newValue }
+  }
+
+  /// - Parameter tokens: tokens of both conversations, the prompt counted in each.
+  package mutating func add(_ pair: PairStatistics, _ outcome: PairOutcome, tokens: Int) {
+    let chosen = pair.chosen.logProbs.reduce(0.0) { $0 + Double($1) }
+    let rejected = pair.rejected.logProbs.reduce(0.0) { $0 + Double($1) }
+    self[.pairs] += 1
+    self[.loss] += outcome.loss
+    self[.chosenReward] += outcome.chosenReward
+    self[.rejectedReward] += outcome.rejectedReward
+    self[.accuracy] += outcome.chosenReward > outcome.rejectedReward ? 1 : 0
+    self[.chosenLogProb] += chosen
+    self[.rejectedLogProb] += rejected
+    self[.chosenTokens] += Double(pair.chosen.count)
+    self[.rejectedTokens] += Double(pair.rejected.count)
+    self[.perTokenAccuracy] += Self.win(chosen / Double(pair.chosen.count), rejected / Double(pair.rejected.count))
+    self[.regularizer] += outcome.regularizer
+    self[.weight] += outcome.weight
+    self[.chosenTokenReward] += (pair.chosen.rewards ?? []).reduce(0.0) { $0 + Double($1) }
+    self[.rejectedTokenReward] += (pair.rejected.rewards ?? []).reduce(0.0) { $0 + Double($1) }
+    self[.tokens] += Double(tokens)
+  }
+
+  private static func win(_ mine: Double, _ theirs: Double) -> Double {
+    mine > theirs ? 1 : mine == theirs ? 0.5 : 0
+  }
+
+  package static func += (left: inout PreferenceMetrics, right: PreferenceMetrics) {
+    for index in left.sums.indices { left.sums[index] += right.sums[index] }
+  }
+
+  /// Adds up over ranks; collective.
+  package mutating func combine(_ communicator: Communicator) throws { try communicator.sum(&sums) }
+
+  package var pairCount: Int { Int(self[.pairs]) }
+  package var tokenCount: Int { Int(self[.tokens]) }
+  package var loss: Double { mean(.loss) }
+
+  private func mean(_ sum: Sum) -> Double { self[sum] / max(self[.pairs], 1) }
+
+  /// Puts the means into a line of metrics.
+  ///
+  /// `rewards/accuracies` counts a pair whose implicit rewards are equal as wrong, as TRL does; `logps/accuracies` compares
+  /// the mean log-prob per token, ties ½.
+  package func fill(_ line: inout MetricsLine) {
+    line[.loss] = loss
+    line[.rewardsChosen] = mean(.chosenReward)
+    line[.rewardsRejected] = mean(.rejectedReward)
+    line[.rewardsAccuracies] = mean(.accuracy)
+    line[.rewardsMargins] = mean(.chosenReward) - mean(.rejectedReward)
+    line[.logpsChosen] = mean(.chosenLogProb)
+    line[.logpsRejected] = mean(.rejectedLogProb)
+    line[.logpsChosenPerToken] = self[.chosenLogProb] / max(self[.chosenTokens], 1)
+    line[.logpsAccuracies] = mean(.perTokenAccuracy)
+    if hasTokenRewards {
+      line[.regularizer] = mean(.regularizer)
+      line[.weight] = mean(.weight)
+      line[.rewardChosen] = self[.chosenTokenReward] / max(self[.chosenTokens], 1)
+      line[.rewardRejected] = self[.rejectedTokenReward] / max(self[.rejectedTokens], 1)
+    }
+  }
+}

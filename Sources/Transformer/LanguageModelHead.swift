@@ -1,0 +1,132 @@
+import CKernels
+import Compute
+
+/// The last norm and the projection to the vocabulary, at scored positions only and in chunks of them.
+///
+///     logprob[s] = logits[s, target] − log Σ_v exp logits[s, v],   logits = RMSNorm(x[row[s]])·Wᵀ
+///
+/// Logits are kept for the backward pass while they fit the budget, and made again beyond it.
+struct LanguageModelHead {
+  /// Targets whose logits are made together.
+  static let chunkLimit = 256
+  /// Rows of the vocabulary that one item handles.
+  private static let vocabularyTile = 2048
+  /// Floats of logits that may be kept between forward and backward.
+  private let budget: Int
+
+  private let shape: ModelShape
+  private let parameters: UnsafeMutablePointer<Float>
+  private let workers: Workers
+  private var hidden = Scratch()
+  private var logits = Scratch()
+  private var sums = Scratch()
+  private var chunks = Panels(0, limit: chunkLimit)
+  private var count = 0
+
+  init(shape: ModelShape, parameters: UnsafeMutablePointer<Float>, workers: Workers, budgetBytes: Int) {
+    self.shape = shape
+    self.parameters = parameters
+    self.workers = workers
+    budget = budgetBytes / MemoryLayout<Float>.stride
+  }
+
+  private var width: Int { shape.width }
+  private var vocabulary: Int { shape.vocabulary }
+  private var keepsLogits: Bool { count * vocabulary <= budget }
+
+  /// States x, normed states and their gradients, [S,D] each.
+  private func states(_ index: Int) -> UnsafeMutablePointer<Float> { hidden.pointer + index * count * width }
+  /// Log of the softmax's sum and norm scale, [S] each.
+  private var lse: UnsafeMutablePointer<Float> { sums.pointer }
+  private var scale: UnsafeMutablePointer<Float> { sums.pointer + count }
+
+  private func chunkLogits(_ chunk: Range<Int>) -> UnsafeMutablePointer<Float> {
+    logits.pointer + (keepsLogits ? chunk.lowerBound * vocabulary : 0)
+  }
+
+  /// - Parameters:
+  ///   - x: the last layer's output, [T,D].
+  ///   - logProbs: one value per target of the batch.
+  mutating func forward(
+    _ batch: PackedBatch, x: UnsafePointer<Float>, logProbs: UnsafeMutablePointer<Float>, forBackward: Bool
+  ) {
+    count = batch.targetCount
+    guard count > 0 else { return }
+    chunks = Panels(count, limit: Self.chunkLimit)
+    _ = hidden.reserve(4 * count * width)
+    _ = sums.reserve(2 * count)
+    _ = logits.reserve((forBackward && keepsLogits ? count : chunks.size) * vocabulary)
+    for target in 0..<count {
+      (states(0) + target * width).update(from: x + Int(batch.targetRows[target]) * width, count: width)
+    }
+    tk_rms_norm(
+      states(1), scale, states(0), parameters + shape.finalNorm, shape.epsilon, Int64(count), Int64(width))
+    for index in 0..<chunks.count {
+      let chunk = chunks[index]
+      // A pass without a backward reuses one chunk's room.
+      let room = forBackward ? chunkLogits(chunk) : logits.pointer
+      project(chunk, into: room)
+      workers.run(chunk.count) { row, _ in
+        let target = chunk.lowerBound + row
+        let values = room + row * vocabulary
+        lse[target] = tk_log_sum_exp(values, Int64(vocabulary))
+        logProbs[target] = values[Int(batch.targetTokens[target])] - lse[target]
+      }
+    }
+  }
+
+  private func project(_ chunk: Range<Int>, into room: UnsafeMutablePointer<Float>) {
+    let tiles = Panels(vocabulary, limit: Self.vocabularyTile)
+    let normed = states(1) + chunk.lowerBound * width
+    workers.run(tiles.count) { item, _ in
+      let tile = tiles[item]
+      MatrixMultiply.forward(
+        y: room + tile.lowerBound, x: normed, w: parameters + shape.head + tile.lowerBound * width, rows: chunk.count,
+        outputs: tile.count, inputs: width, yStride: vocabulary)
+    }
+  }
+
+  /// Adds to `dx` the gradient of Σ coefficient·logprob, and the weights' to `gradients`.
+  func backward(
+    _ batch: PackedBatch, coefficients: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>,
+    gradients: UnsafeMutablePointer<Float>
+  ) {
+    guard count > 0 else { return }
+    let dnormed = states(2)
+    let dstates = states(3)
+    let tiles = Panels(vocabulary, limit: Self.vocabularyTile)
+    for index in 0..<chunks.count {
+      let chunk = chunks[index]
+      let room = chunkLogits(chunk)
+      if !keepsLogits { project(chunk, into: room) }
+      workers.run(chunk.count) { row, _ in
+        let target = chunk.lowerBound + row
+        tk_log_prob_backward(
+          room + row * vocabulary, lse[target], coefficients[target], Int64(batch.targetTokens[target]),
+          Int64(vocabulary))
+      }
+      let rows = Panels(chunk.count, limit: 64)
+      workers.run(rows.count + tiles.count) { item, _ in
+        if item < rows.count {
+          let part = rows[item]
+          MatrixMultiply.backwardInput(
+            dx: dnormed + (chunk.lowerBound + part.lowerBound) * width, dy: room + part.lowerBound * vocabulary,
+            w: parameters + shape.head, rows: part.count, outputs: vocabulary, inputs: width)
+        } else {
+          let tile = tiles[item - rows.count]
+          MatrixMultiply.backwardWeight(
+            dw: gradients + shape.head + tile.lowerBound * width, dy: room + tile.lowerBound,
+            x: states(1) + chunk.lowerBound * width, rows: chunk.count, outputs: tile.count, inputs: width,
+            dyStride: vocabulary)
+        }
+      }
+    }
+    dstates.update(repeating: 0, count: count * width)
+    tk_rms_norm_backward(
+      dstates, gradients + shape.finalNorm, dnormed, states(0), parameters + shape.finalNorm, scale, Int64(count),
+      Int64(width))
+    for target in 0..<count {
+      tk_add(dx + Int(batch.targetRows[target]) * width, dstates + target * width, Int64(width))
+    }
+  }
+}

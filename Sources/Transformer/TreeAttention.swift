@@ -1,0 +1,232 @@
+import CKernels
+import Compute
+
+/// Attention of packed token trees: every segment sees its ancestors in full and itself causally.
+///
+/// Work is cut into blocks of query tokens; the query heads that share a key head are stacked into one matrix, so that
+/// each product is a GEMM of 100 rows or more, and keys and values are read where the projection left them. Only one
+/// block's scores exist at a time: memory grows with the length of a path, not with its square.
+///
+///     S = Q·Kᵀ/√d,  P = softmax(S),  O = P·V
+///     dV = PᵀdO,  dP = dO·Vᵀ,  dS = P∘(dP − rowsum(dO∘O))/√d,  dQ = dS·K,  dK = dSᵀQ
+struct TreeAttention {
+  let heads: Int
+  let keyValueHeads: Int
+  let headWidth: Int
+
+  private var group: Int { heads / keyValueHeads }
+  private var stride: Int { (heads + 2 * keyValueHeads) * headWidth }
+  private var outputStride: Int { heads * headWidth }
+  private var scale: Float { 1 / Float(headWidth).squareRoot() }
+  /// Query tokens of a block: about 192 stacked rows.
+  private var blockTokens: Int { min(max(192 / group, 16), 128) }
+
+  /// One block of queries of one segment, for one key head.
+  private struct Block {
+    let segment: Int
+    let start: Int
+    let count: Int
+  }
+
+  /// Floats that one thread needs for paths of up to `longest` tokens.
+  func scratchCount(longest: Int) -> Int {
+    let rows = group * blockTokens
+    return 3 * rows * headWidth + 2 * rows * (longest + 1) + 3 * rows
+  }
+
+  /// Scratch memory of one thread, cut up.
+  private struct Desk {
+    let query, gradient, result, scores, scoreGradients, lse, inverse, delta: UnsafeMutablePointer<Float>
+
+    init(_ memory: UnsafeMutablePointer<Float>, rows: Int, width: Int, longest: Int) {
+      query = memory
+      gradient = query + rows * width
+      result = gradient + rows * width
+      scores = result + rows * width
+      scoreGradients = scores + rows * (longest + 1)
+      lse = scoreGradients + rows * (longest + 1)
+      inverse = lse + rows
+      delta = inverse + rows
+    }
+  }
+
+  /// Items of ``forward``: the blocks of all segments times the key heads.
+  func forwardItems(_ batch: PackedBatch) -> [(segment: Int, start: Int, head: Int)] {
+    var items: [(segment: Int, start: Int, head: Int)] = []
+    for (index, segment) in batch.segments.enumerated() {
+      for start in stride(from: 0, to: segment.tokens.count, by: blockTokens) {
+        for head in 0..<keyValueHeads { items.append((index, start, head)) }
+      }
+    }
+    return items
+  }
+
+  private func stride(from: Int, to: Int, by: Int) -> StrideTo<Int> { Swift.stride(from: from, to: to, by: by) }
+
+  /// One item of the forward pass.
+  ///
+  /// - Parameters:
+  ///   - output: [T, heads · headWidth].
+  ///   - lse: log of the softmax's sum, [heads, T].
+  ///   - qkv: [T, (heads + 2 keyValueHeads) · headWidth], rotated.
+  ///   - memory: ``scratchCount(longest:)`` floats.
+  func forward(
+    item: (segment: Int, start: Int, head: Int), batch: PackedBatch, output: UnsafeMutablePointer<Float>,
+    lse: UnsafeMutablePointer<Float>, qkv: UnsafePointer<Float>, memory: UnsafeMutablePointer<Float>, longest: Int
+  ) {
+    let segment = batch.segments[item.segment]
+    let count = min(blockTokens, segment.tokens.count - item.start)
+    let first = segment.tokens.lowerBound + item.start
+    let rows = group * count
+    let desk = Desk(memory, rows: group * blockTokens, width: headWidth, longest: longest)
+    gather(desk.query, from: qkv, rowStride: stride, column: item.head * group * headWidth, first: first, count: count)
+    let columns = segment.contextCount + item.start + count
+    forEachRun(segment, upTo: item.start + count) { run, column in
+      MatrixMultiply.forward(
+        y: desk.scores + column, x: desk.query, w: key(qkv, run.lowerBound, item.head), rows: rows, outputs: run.count,
+        inputs: headWidth, yStride: columns, wStride: stride)
+    }
+    tk_softmax_causal(
+      desk.scores, desk.lse, desk.inverse, scale, Int64(group), Int64(count), Int64(columns),
+      Int64(segment.contextCount + item.start + 1))
+    forEachRun(segment, upTo: item.start + count) { run, column in
+      MatrixMultiply.backwardInput(
+        dx: desk.result, dy: desk.scores + column, w: value(qkv, run.lowerBound, item.head), rows: rows,
+        outputs: run.count, inputs: headWidth, dyStride: columns, wStride: stride, accumulate: column > 0)
+    }
+    for h in 0..<group {
+      let head = item.head * group + h
+      for i in 0..<count {
+        let row = desk.result + (h * count + i) * headWidth
+        let target = output + (first + i) * outputStride + head * headWidth
+        let inverse = desk.inverse[h * count + i]
+        for d in 0..<headWidth { target[d] = row[d] * inverse }
+        lse[head * batch.tokenCount + first + i] = desk.lse[h * count + i]
+      }
+    }
+  }
+
+  /// Items of ``backward``: trees times key heads, the costliest first. An item owns the gradients of its keys and values.
+  func backwardItems(_ batch: PackedBatch) -> [(tree: Int, head: Int)] {
+    let costs = batch.treeSegments.map { segments in
+      segments.reduce(0) { sum, index in
+        let segment = batch.segments[index]
+        return sum + segment.tokens.count * (2 * segment.contextCount + segment.tokens.count)
+      }
+    }
+    let trees = costs.indices.sorted { (costs[$0], $1) > (costs[$1], $0) }
+    return trees.flatMap { tree in (0..<keyValueHeads).map { (tree: tree, head: $0) } }
+  }
+
+  /// One item of the backward pass: writes the gradient of the tree's queries, keys and values of one key head.
+  ///
+  /// - Parameters:
+  ///   - dqkv: shaped as `qkv`; the item's columns are overwritten. Gradients of rotated queries and keys.
+  ///   - doutput, output: [T, heads · headWidth].
+  func backward(
+    item: (tree: Int, head: Int), batch: PackedBatch, dqkv: UnsafeMutablePointer<Float>, doutput: UnsafePointer<Float>,
+    output: UnsafePointer<Float>, lse: UnsafePointer<Float>, qkv: UnsafePointer<Float>,
+    memory: UnsafeMutablePointer<Float>, longest: Int
+  ) {
+    let segments = batch.treeSegments[item.tree]
+    let tokens = batch.segments[segments.first!].tokens.lowerBound..<batch.segments[segments.last!].tokens.upperBound
+    for token in tokens {
+      key(dqkv, token, item.head).update(repeating: 0, count: headWidth)
+      value(dqkv, token, item.head).update(repeating: 0, count: headWidth)
+    }
+    for index in segments {
+      let segment = batch.segments[index]
+      for start in stride(from: 0, to: segment.tokens.count, by: blockTokens) {
+        backward(
+          Block(segment: index, start: start, count: min(blockTokens, segment.tokens.count - start)), head: item.head,
+          batch: batch, dqkv: dqkv, doutput: doutput, output: output, lse: lse, qkv: qkv, memory: memory,
+          longest: longest)
+      }
+    }
+  }
+
+  private func backward(
+    _ block: Block, head: Int, batch: PackedBatch, dqkv: UnsafeMutablePointer<Float>, doutput: UnsafePointer<Float>,
+    output: UnsafePointer<Float>, lse: UnsafePointer<Float>, qkv: UnsafePointer<Float>,
+    memory: UnsafeMutablePointer<Float>, longest: Int
+  ) {
+    let segment = batch.segments[block.segment]
+    let count = block.count
+    let first = segment.tokens.lowerBound + block.start
+    let rows = group * count
+    let columns = segment.contextCount + block.start + count
+    let desk = Desk(memory, rows: group * blockTokens, width: headWidth, longest: longest)
+    let column = head * group * headWidth
+    gather(desk.query, from: qkv, rowStride: stride, column: column, first: first, count: count)
+    gather(desk.gradient, from: doutput, rowStride: outputStride, column: column, first: first, count: count)
+    for h in 0..<group {
+      for i in 0..<count {
+        let place = (first + i) * outputStride + column + h * headWidth
+        desk.delta[h * count + i] = tk_dot(doutput + place, output + place, Int64(headWidth))
+        desk.lse[h * count + i] = lse[(head * group + h) * batch.tokenCount + first + i]
+      }
+    }
+    forEachRun(segment, upTo: block.start + count) { run, place in
+      MatrixMultiply.forward(
+        y: desk.scores + place, x: desk.query, w: key(qkv, run.lowerBound, head), rows: rows, outputs: run.count,
+        inputs: headWidth, yStride: columns, wStride: stride)
+      MatrixMultiply.forward(
+        y: desk.scoreGradients + place, x: desk.gradient, w: value(qkv, run.lowerBound, head), rows: rows,
+        outputs: run.count, inputs: headWidth, yStride: columns, wStride: stride)
+    }
+    tk_softmax_causal_backward(
+      desk.scores, desk.scoreGradients, desk.lse, desk.delta, scale, Int64(group), Int64(count), Int64(columns),
+      Int64(segment.contextCount + block.start + 1))
+    forEachRun(segment, upTo: block.start + count) { run, place in
+      MatrixMultiply.backwardInput(
+        dx: desk.result, dy: desk.scoreGradients + place, w: key(qkv, run.lowerBound, head), rows: rows,
+        outputs: run.count, inputs: headWidth, dyStride: columns, wStride: stride, accumulate: place > 0)
+      MatrixMultiply.backwardWeight(
+        dw: key(dqkv, run.lowerBound, head), dy: desk.scoreGradients + place, x: desk.query, rows: rows,
+        outputs: run.count, inputs: headWidth, dwStride: stride, dyStride: columns)
+      MatrixMultiply.backwardWeight(
+        dw: value(dqkv, run.lowerBound, head), dy: desk.scores + place, x: desk.gradient, rows: rows,
+        outputs: run.count, inputs: headWidth, dwStride: stride, dyStride: columns)
+    }
+    for h in 0..<group {
+      for i in 0..<count {
+        (dqkv + (first + i) * stride + column + h * headWidth).update(
+          from: desk.result + (h * count + i) * headWidth, count: headWidth)
+      }
+    }
+  }
+
+  /// Calls `body` for each contiguous run of tokens that a block sees, with the column where it begins.
+  private func forEachRun(_ segment: PackedBatch.Segment, upTo own: Int, _ body: (Range<Int>, Int) -> Void) {
+    var column = 0
+    let tail = segment.tokens.lowerBound..<segment.tokens.lowerBound + own
+    for (index, run) in segment.context.enumerated() {
+      if index == segment.context.count - 1, run.upperBound == tail.lowerBound {
+        body(run.lowerBound..<tail.upperBound, column)
+        return
+      }
+      body(run, column)
+      column += run.count
+    }
+    body(tail, column)
+  }
+
+  /// Stacks the group's heads of `count` tokens: row h·count + i.
+  private func gather(
+    _ target: UnsafeMutablePointer<Float>, from source: UnsafePointer<Float>, rowStride: Int, column: Int, first: Int,
+    count: Int
+  ) {
+    for h in 0..<group {
+      for i in 0..<count {
+        (target + (h * count + i) * headWidth).update(
+          from: source + (first + i) * rowStride + column + h * headWidth, count: headWidth)
+      }
+    }
+  }
+
+  private func key<Pointer: Strideable>(_ qkv: Pointer, _ token: Int, _ head: Int) -> Pointer
+  where Pointer.Stride == Int { qkv.advanced(by: token * stride + (heads + head) * headWidth) }
+
+  private func value<Pointer: Strideable>(_ qkv: Pointer, _ token: Int, _ head: Int) -> Pointer
+  where Pointer.Stride == Int { qkv.advanced(by: token * stride + (heads + keyValueHeads + head) * headWidth) }
+}
