@@ -105,7 +105,6 @@ let package = Package(
     tests(of: "Objectives", ["OrderedJSON", "RunFolder"]),
     tests(of: "RunFolder"),
     tests(of: "Transformer", ["Compute", "ModelDescription", "ModelFiles", "OrderedJSON", "RunFolder"]),
-    tests(of: "PreferenceData", ["CZlib", "OrderedJSON", "RunFolder"]),
     tests(of: "PreferenceData", ["ChatTemplates", "CZlib", "OrderedJSON", "RunFolder"]),
     tests(of: "ChatTemplates", ["OrderedJSON", "RunFolder"]),
     tests(of: "Configuration", ["RunFolder"]),
