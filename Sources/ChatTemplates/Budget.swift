@@ -1,9 +1,9 @@
 /// What one rendering may use, so that a hostile template ends in an error and not in a full machine.
 struct Budget {
   /// Expressions evaluated and elements walked.
-  static let maximumSteps = 20_000_000
+  static let maximumSteps = 5_000_000
   /// Bytes of text and of lists made on the way, those already freed included.
-  static let maximumBytes = 1 << 30
+  static let maximumBytes = 512 << 20
   /// Bytes of one text, the rendered conversation included.
   static let maximumText = 32 << 20
   /// The sandbox's own bound on `range`.

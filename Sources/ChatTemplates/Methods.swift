@@ -6,7 +6,6 @@ enum Methods {
     "isdecimal", "isnumeric", "isalpha", "isalnum", "isspace", "isupper", "islower", "removeprefix", "removesuffix",
     "partition", "rpartition", "zfill", "ljust", "rjust", "center", "format",
   ]
-  private static let ofMappings: Set<String> = ["items", "keys", "values", "get", "copy"]
   private static let ofSequences: Set<String> = ["index", "count"]
   private static let ofLoops: Set<String> = ["cycle", "changed"]
   private static let changingLists: Set<String> = [
@@ -17,7 +16,12 @@ enum Methods {
   static func exists(_ name: String, on value: Value) -> Bool {
     switch value {
     case .string: ofText.contains(name)
-    case .mapping: ofMappings.contains(name)
+    case .mapping:
+      // Attributes of messages are read often: comparing five words is quicker than hashing one.
+      switch name {
+      case "items", "keys", "values", "get", "copy": true
+      default: false
+      }
     case .list, .tuple: ofSequences.contains(name)
     case .loop: ofLoops.contains(name)
     default: false

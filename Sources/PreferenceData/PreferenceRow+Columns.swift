@@ -31,7 +31,7 @@ extension Passage {
 
   fileprivate func isSame(as other: Passage) -> Bool {
     switch (self, other) {
-    case (.text(let mine), .text(let theirs)): mine == theirs
+    case (.text(let mine), .text(let theirs)): mine.isSameText(as: theirs)
     case (.messages(let mine), .messages(let theirs)):
       mine.count == theirs.count && zip(mine, theirs).allSatisfy { $0.isSameTurn(as: $1) }
     default: false
@@ -70,7 +70,7 @@ private struct ColumnReader {
     case (.text(let text)?, .messages(let chosen), .messages(let rejected)):
       let passages = try implicit(chosen: chosen, rejected: rejected, shared: "repeat the text of `prompt`")
       guard case .messages(let prompt) = passages.prompt,
-        prompt.contains(where: { $0.role == "user" && $0.content == text })
+        prompt.contains(where: { $0.role == "user" && $0.content.isSameText(as: text) })
       else {
         throw error("`prompt` is a string that no user's turn of `chosen` repeats: expected a list of messages")
       }

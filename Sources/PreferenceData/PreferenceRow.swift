@@ -22,10 +22,15 @@ package struct Message: Sendable, Hashable {
 
   /// Equal turns, whatever the order their keys were written in.
   func isSameTurn(as other: Message) -> Bool {
-    guard role == other.role, content == other.content else { return false }
+    guard role == other.role, content.isSameText(as: other.content) else { return false }
     guard let mine = raw.object, let theirs = other.raw.object, mine.count == theirs.count else { return false }
     return mine.allSatisfy { key, value in theirs[key] == value }
   }
+}
+
+extension String {
+  /// Equal bytes. Strings that Unicode calls equal can differ in bytes, and so in tokens.
+  func isSameText(as other: String) -> Bool { utf8.elementsEqual(other.utf8) }
 }
 
 /// A prompt or a response: plain text, or turns of a conversation.

@@ -47,6 +47,12 @@ import Testing
     ) { try Self.row(#"{"prompt": "other", "chosen": \#(chosen), "rejected": \#(rejected)}"#) }
   }
 
+  @Test func comparesBytes() throws {
+    // é as one character and as two: equal to Unicode, different tokens.
+    let row = try Self.row(#"{"prompt": "p", "chosen": "\u00e9", "rejected": "e\u0301"}"#)
+    #expect(row.chosen == .text("\u{E9}"))
+  }
+
   @Test func refusesConversationsThatDifferBeforeTheLastTurn() throws {
     func conversation(_ turns: [(String, String)]) -> String {
       "[" + turns.map { #"{"role": "\#($0.0)", "content": "\#($0.1)"}"# }.joined(separator: ", ") + "]"
