@@ -79,5 +79,6 @@ let package = Package(
       swiftSettings: swiftSettings),
 
     tests(of: "OrderedJSON"),
+    tests(of: "Tokenization", ["OrderedJSON", "RunFolder"]),
   ]
 )
