@@ -41,8 +41,10 @@ import Tokenization
     (#"{"model": {"type": "Unigram"}}"#, "model.type"),
     (file(preTokenizer: "null"), ""),
     (file(preTokenizer: #"{"type": "Metaspace"}"#), "pre_tokenizer"),
-    (file(preTokenizer: #"{"type": "Sequence", "pretokenizers": [{"type": "Whitespace"}]}"#),
-      "pre_tokenizer.pretokenizers[0]"),
+    (
+      file(preTokenizer: #"{"type": "Sequence", "pretokenizers": [{"type": "Whitespace"}]}"#),
+      "pre_tokenizer.pretokenizers[0]"
+    ),
     (file(preTokenizer: split("(")), "pre_tokenizer.pretokenizers[0].pattern.Regex"),
     (file(preTokenizer: split("[[a]b]")), "pre_tokenizer.pretokenizers[0].pattern.Regex"),
     (file(preTokenizer: split(#"\\p{Nonsense}"#)), "pre_tokenizer.pretokenizers[0].pattern.Regex"),
