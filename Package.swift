@@ -111,5 +111,6 @@ let package = Package(
     tests(of: "Reporting", ["OrderedJSON", "RunFolder"]),
     tests(of: "ModelFiles", ["ModelDescription", "OrderedJSON", "RunFolder"]),
     tests(of: "Collectives", ["collectives-check"]),
+    tests(of: "Tokenization", ["OrderedJSON", "RunFolder"]),
   ]
 )

@@ -37,23 +37,25 @@ struct ByteAlphabet: Sendable {
     }
   }
 
-  /// The bytes that a token's text stands for; nil when a character is not of the alphabet.
-  func bytes(of text: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
-    var output: [UInt8] = []
-    output.reserveCapacity(text.count)
+  /// Appends the bytes that a token's text stands for; appends nothing and gives false when a character is not of
+  /// the alphabet.
+  func appendBytes(of text: UnsafeBufferPointer<UInt8>, to output: inout [UInt8]) -> Bool {
+    let start = output.count
     var index = 0
     while index < text.count {
       var scalar = Int(text[index])
       index += 1
       if scalar >= 0x80 {
         // The alphabet ends at U+0143, so only sequences of two bytes can belong to it.
-        guard scalar < 0xE0, index < text.count else { return nil }
+        guard scalar < 0xE0, index < text.count else { break }
         scalar = (scalar & 0x1F) << 6 | Int(text[index] & 0x3F)
         index += 1
       }
-      guard scalar < bytes.count, bytes[scalar] >= 0 else { return nil }
+      guard scalar < bytes.count, bytes[scalar] >= 0 else { break }
       output.append(UInt8(bytes[scalar]))
+      if index == text.count { return true }
     }
-    return output
+    output.removeLast(output.count - start)
+    return text.isEmpty
   }
 }

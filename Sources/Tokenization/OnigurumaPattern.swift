@@ -73,10 +73,7 @@ struct OnigurumaPattern {
       guard let after = peek(3) else { throw refusal("an unfinished group") }
       if after == "=" || after == "!" { return copy(4) }
       // A name plays no part in a match.
-      while let scalar = peek(), scalar != ">" {
-        position += 1
-        _ = scalar
-      }
+      while peek() != nil, peek() != ">" { position += 1 }
       guard peek() == ">" else { throw refusal("an unfinished group name") }
       position += 1
       output += "(?:"

@@ -16,20 +16,27 @@ struct TokenDecoder: Sendable {
   private let special: [Bool]
   private let vocabulary: Vocabulary
 
-  init(form: Form, vocabulary: Vocabulary, specialTokens: [Int32], alphabet: ByteAlphabet) {
+  /// - Parameters:
+  ///   - texts: the tokens that decoding writes otherwise than the vocabulary.
+  ///   - specialTokens: those that decoding can skip.
+  init(
+    form: Form, vocabulary: Vocabulary, texts: [Int: [UInt8]], specialTokens: [Int32], alphabet: ByteAlphabet
+  ) {
     var bytes: [UInt8] = []
     var starts = [0]
     let end = vocabulary.idEnd
     starts.reserveCapacity(end + 1)
     for id in 0..<end {
       if vocabulary.contains(id) {
-        vocabulary.withText(of: id) { text in
-          // A text with any other character stands for itself as a whole.
-          if form == .bytes, let raw = alphabet.bytes(of: text) {
-            bytes += raw
-          } else {
-            bytes.append(contentsOf: text)
-          }
+        func append(_ text: UnsafeBufferPointer<UInt8>) {
+          // A text with a character of no byte stands for itself as a whole.
+          if form == .bytes, alphabet.appendBytes(of: text, to: &bytes) { return }
+          bytes.append(contentsOf: text)
+        }
+        if let text = texts[id] {
+          text.withUnsafeBufferPointer(append)
+        } else {
+          vocabulary.withText(of: id, append)
         }
       }
       starts.append(bytes.count)

@@ -20,7 +20,8 @@ struct TokenizerFile {
       throw type.error("the model \(try type.string()) is not supported; supported is BPE")
     }
     try Self.refuseUnsupported(model)
-    normalizer = try file["normalizer"].flatMap { try Normalizer.read($0) }
+    let normalizer = try file["normalizer"].flatMap { try Normalizer.read($0) }
+    self.normalizer = normalizer
     guard let preTokenizer = file["pre_tokenizer"] else {
       throw file.error("the key \"pre_tokenizer\" is missing; a byte-level tokenizer needs ByteLevel there")
     }
@@ -56,8 +57,13 @@ struct TokenizerFile {
         throw file.error("post_processor adds the id \(id), which is no token")
       }
     }
+    // `tokenizers` decodes an added token that is looked for in normalised text as normalised.
+    var texts: [Int: [UInt8]] = [:]
+    for token in tokens where token.isNormalized {
+      texts[Int(token.id)] = Array(token.content.utf8).withUnsafeBufferPointer { normalizer?.normalized($0) }
+    }
     decoder = TokenDecoder(
-      form: form, vocabulary: vocabulary, specialTokens: tokens.filter(\.isSpecial).map(\.id),
+      form: form, vocabulary: vocabulary, texts: texts, specialTokens: tokens.filter(\.isSpecial).map(\.id),
       alphabet: self.model.alphabet)
   }
 
@@ -107,15 +113,16 @@ struct TokenizerFile {
       joined.removeAll(keepingCapacity: true)
       var middle = 0
       switch value {
-      case .string(let pair):
+      case .string(var pair):
         if pair.utf8.starts(with: "#version".utf8) { continue }
-        for byte in pair.utf8 {
-          if byte == UInt8(ascii: " ") {
-            guard middle == 0 else { throw node.element(rank, value).error("expected two tokens and one blank") }
-            middle = joined.count
-          } else {
-            joined.append(byte)
+        try pair.withUTF8 { text in
+          let blank = text.firstIndex(of: UInt8(ascii: " ")) ?? 0
+          joined.append(contentsOf: text[..<blank])
+          middle = blank
+          guard blank + 1 < text.count, !text[(blank + 1)...].contains(UInt8(ascii: " ")) else {
+            throw node.element(rank, value).error("expected two tokens and one blank between them")
           }
+          joined.append(contentsOf: text[(blank + 1)...])
         }
       case .array(let pair) where pair.count == 2:
         guard let left = pair[0].string, let right = pair[1].string else { fallthrough }

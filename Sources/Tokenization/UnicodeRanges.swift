@@ -21,7 +21,7 @@ enum UnicodeRanges {
   static func additions(to category: String) -> String {
     guard category.utf8.count <= 2, !category.isEmpty else { return "" }
     return addedInUnicode15And16.filter { $0.key.hasPrefix(category) }.sorted { $0.key < $1.key }
-      .flatMap { $0.value.split(separator: " ") }
+      .flatMap { $0.value.split(whereSeparator: \.isWhitespace) }
       .map { range in range.split(separator: "-").map { "\\x{\($0)}" }.joined(separator: "-") }
       .joined()
   }

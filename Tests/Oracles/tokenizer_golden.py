@@ -171,8 +171,11 @@ def main():
             # Training saw all bytes of the corpus; without those of three scripts the unknown token has work to do.
             model = document["model"]
             gone = {t for t in model["vocab"] if any(c in t for c in "ÐÑÎÏ")}
-            model["vocab"] = {t: i for t, i in model["vocab"].items() if t not in gone}
+            kept = [t for t in model["vocab"] if t not in gone]
+            model["vocab"] = {t: i for i, t in enumerate(kept)}
             model["merges"] = [m for m in model["merges"] if not gone & {*m, "".join(m)}]
+            for offset, token in enumerate(document["added_tokens"]):
+                token["id"] = model["vocab"].get(token["content"], len(kept) + offset - 1)
         if name in ("gpt2", "unknown"):
             document["model"]["merges"] = [" ".join(pair) for pair in document["model"]["merges"]]
         text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,93 @@
+import OrderedJSON
+import RunFolder
+import Testing
+import Tokenization
+
+/// Broken files give one line with file and key, and exit code 65.
+@Suite struct BrokenFileTests {
+  /// A tokenizer of two letters with parts of its file replaced.
+  static func file(
+    model: String = #""vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]"#, rest: String = "",
+    preTokenizer: String = #"{"type": "ByteLevel", "add_prefix_space": false, "use_regex": true}"#
+  ) -> String {
+    #"{"model": {"type": "BPE", \#(model)}, "pre_tokenizer": \#(preTokenizer)\#(rest.isEmpty ? "" : ", ")\#(rest)}"#
+  }
+
+  static func split(_ pattern: String) -> String {
+    #"""
+    {"type": "Sequence", "pretokenizers": [
+      {"type": "Split", "behavior": "Isolated", "pattern": {"Regex": "\#(pattern)"}},
+      {"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}]}
+    """#
+  }
+
+  static let places: [(file: String, place: String)] = [
+    ("[]", ""), ("{}", ""),
+    (file(model: #""merges": []"#), "model"),
+    (file(model: #""vocab": [], "merges": []"#), "model.vocab"),
+    (file(model: #""vocab": {"a": 0, "b": 0}, "merges": []"#), "model.vocab"),
+    (file(model: #""vocab": {"a": -1}, "merges": []"#), "model.vocab"),
+    (file(model: #""vocab": {"a": 9000000000}, "merges": []"#), "model.vocab"),
+    (file(model: #""vocab": {"a": "0"}, "merges": []"#), "model.vocab"),
+    (file(model: #""vocab": {"a": 0}, "merges": ["a b"]"#), "model.merges[0]"),
+    (file(model: ##""vocab": {"a": 0, "b": 1}, "merges": ["#version: 0.2", "a b"]"##), "model.merges[1]"),
+    (file(model: #""vocab": {"a": 0, "aa": 1}, "merges": ["a a", ["a"]]"#), "model.merges[1]"),
+    (file(model: #""vocab": {"a": 0, "aa": 1}, "merges": ["a a", "a a a"]"#), "model.merges[1]"),
+    (file(model: #""vocab": {"a": 0, "aa": 1}, "merges": [7]"#), "model.merges[0]"),
+    (file(model: #""vocab": {"a": 0}, "merges": [], "unk_token": "?""#), "model.unk_token"),
+    (file(model: #""vocab": {"a": 0}, "merges": [], "byte_fallback": true"#), "model"),
+    (file(model: #""vocab": {"a": 0}, "merges": [], "dropout": 0.1"#), "model.dropout"),
+    (file(model: #""vocab": {"a": 0}, "merges": [], "end_of_word_suffix": "</w>""#), "model.end_of_word_suffix"),
+    (#"{"model": {"type": "Unigram"}}"#, "model.type"),
+    (file(preTokenizer: "null"), ""),
+    (file(preTokenizer: #"{"type": "Metaspace"}"#), "pre_tokenizer"),
+    (
+      file(preTokenizer: #"{"type": "Sequence", "pretokenizers": [{"type": "Whitespace"}]}"#),
+      "pre_tokenizer.pretokenizers[0]"
+    ),
+    (file(preTokenizer: split("(")), "pre_tokenizer.pretokenizers[0].pattern.Regex"),
+    (file(preTokenizer: split("[[a]b]")), "pre_tokenizer.pretokenizers[0].pattern.Regex"),
+    (file(preTokenizer: split(#"\\p{Nonsense}"#)), "pre_tokenizer.pretokenizers[0].pattern.Regex"),
+    (file(preTokenizer: split(#"a\\Kb"#)), "pre_tokenizer.pretokenizers[0].pattern.Regex"),
+    (file(rest: #""normalizer": {"type": "BertNormalizer"}"#), "normalizer"),
+    (file(rest: #""decoder": {"type": "WordPiece"}"#), "decoder"),
+    (file(rest: #""post_processor": {"type": "BertProcessing"}"#), "post_processor"),
+    (file(rest: #""added_tokens": [{"id": 3}]"#), "added_tokens[0]"),
+    (file(rest: #""added_tokens": [{"id": 1, "content": "<x>"}]"#), "added_tokens[0].id"),
+    (file(rest: #""added_tokens": [{"id": 3, "content": "ab"}]"#), "added_tokens[0].id"),
+    (file(rest: #""added_tokens": [{"id": 99999999, "content": "<x>"}]"#), "added_tokens[0].id"),
+    (file(rest: #""added_tokens": [{"id": 3, "content": "<x>", "lstrip": 1}]"#), "added_tokens[0].lstrip"),
+  ]
+
+  @Test(arguments: places)
+  func namesFileAndKey(file: String, place: String) throws {
+    let json = try JSONValue(parsing: file)
+    let error = try #require(throws: TregError.self) {
+      _ = try Tokenizer(tokenizerJSON: json, place: "tokenizer.json")
+    }
+    #expect(error.exitCode == .badData)
+    #expect(error.place == (place.isEmpty ? "tokenizer.json" : "tokenizer.json: \(place)"))
+    #expect(!error.message.isEmpty && !error.message.contains("\n"))
+  }
+
+  @Test func soundFileLoads() throws {
+    let tokenizer = try Tokenizer(tokenizerJSON: JSONValue(parsing: Self.file()), place: "tokenizer.json")
+    #expect(try tokenizer.encode("abba") == [2, 1, 0])
+    #expect(try tokenizer.encode("a?b") == [0, 1], "a byte without a token is dropped")
+    #expect(tokenizer.vocabularySize == 3)
+  }
+
+  @Test func patternThatNeverEndsIsStopped() throws {
+    let file = Self.file(preTokenizer: Self.split("(?:a+)+[bc]"))
+    let tokenizer = try Tokenizer(tokenizerJSON: JSONValue(parsing: file), place: "tokenizer.json")
+    let error = try #require(throws: TregError.self) { _ = try tokenizer.encode(String(repeating: "a", count: 200)) }
+    #expect(error.exitCode == .badData)
+    #expect(error.place == "tokenizer.json: pre_tokenizer.pretokenizers[0].pattern.Regex")
+  }
+
+  @Test func longWordIsMergedQuickly() throws {
+    let tokenizer = try Tokenizer(tokenizerJSON: JSONValue(parsing: Self.file()), place: "tokenizer.json")
+    let tokens = try tokenizer.encode(String(repeating: "ab", count: 500_000))
+    #expect(tokens == [Int32](repeating: 2, count: 500_000))
+  }
+}
