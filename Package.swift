@@ -74,10 +74,11 @@ let package = Package(
     .target(
       name: "LaunchPlan",
       dependencies: [
-        "RunFolder", "Configuration", "ModelDescription", .product(name: "Subprocess", package: "swift-subprocess"),
+        "RunFolder", "Configuration", "ModelDescription", "ModelFiles",
+        .product(name: "Subprocess", package: "swift-subprocess"),
       ], path: "launch/LaunchPlan", swiftSettings: swiftSettings),
     .executableTarget(
-      name: "treg-launch", dependencies: ["LaunchPlan", argumentParser], path: "launch/treg-launch",
+      name: "treg-launch", dependencies: ["LaunchPlan", "Reporting", argumentParser], path: "launch/treg-launch",
       swiftSettings: swiftSettings),
 
     tests(of: "OrderedJSON"),
