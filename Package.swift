@@ -90,6 +90,7 @@ let package = Package(
     tests(of: "ChatTemplates", ["OrderedJSON", "RunFolder"]),
     tests(of: "Configuration", ["RunFolder"]),
     tests(of: "Reporting", ["OrderedJSON", "RunFolder"]),
+    tests(of: "LaunchPlan", ["RunFolder"]),
     tests(of: "ModelFiles", ["ModelDescription", "OrderedJSON", "RunFolder"]),
   ]
 )
