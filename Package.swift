@@ -58,14 +58,29 @@ let package = Package(
 
     // First floor.
     room("Compute", ["CKernels", "CBLAS"]),
-    room("Collectives", ["Compute", "RunFolder", "CMPI"]),
+    room("Collectives", ["RunFolder", "CMPI"]),
     room("Transformer", ["Compute", "CKernels", "ModelDescription", "ModelFiles", "RunFolder"]),
     room("PreferenceData", ["OrderedJSON", "RunFolder", "Tokenization", "ChatTemplates", "CZlib"]),
 
     // Second floor.
-    room("Scoring", ["Transformer", "PreferenceData", "Collectives", "OrderedJSON", "RunFolder"]),
-    room("Training", ["Scoring", "Objectives", "Configuration", "Reporting"]),
-    room("Evaluation", ["Scoring", "Objectives", "Reporting"]),
+    room(
+      "Scoring",
+      [
+        "Transformer", "Compute", "ModelFiles", "PreferenceData", "Tokenization", "ChatTemplates", "Collectives",
+        "OrderedJSON", "RunFolder",
+      ]),
+    room(
+      "Training",
+      [
+        "Scoring", "Transformer", "Compute", "CKernels", "ModelDescription", "ModelFiles", "PreferenceData",
+        "Collectives", "Objectives", "Configuration", "Reporting", "OrderedJSON", "RunFolder", collections,
+      ]),
+    room(
+      "Evaluation",
+      [
+        "Scoring", "Transformer", "Compute", "ModelFiles", "PreferenceData", "Tokenization", "Objectives", "Reporting",
+        "OrderedJSON", "RunFolder",
+      ]),
 
     // Programs.
     .executableTarget(
@@ -81,16 +96,23 @@ let package = Package(
       name: "treg-launch", dependencies: ["LaunchPlan", "Reporting", argumentParser], path: "launch/treg-launch",
       swiftSettings: swiftSettings),
 
+    // Checks every collective on however many ranks it is started with; the tests start it with mpirun.
+    .executableTarget(
+      name: "collectives-check", dependencies: ["Collectives"], path: "Tests/CollectivesCheck",
+      swiftSettings: swiftSettings),
+
     tests(of: "OrderedJSON"),
     tests(of: "ModelDescription", ["OrderedJSON", "RunFolder"]),
     tests(of: "Objectives", ["OrderedJSON", "RunFolder"]),
     tests(of: "RunFolder"),
     tests(of: "Transformer", ["Compute", "ModelDescription", "ModelFiles", "OrderedJSON", "RunFolder"]),
     tests(of: "PreferenceData", ["CZlib", "OrderedJSON", "RunFolder"]),
+    tests(of: "PreferenceData", ["ChatTemplates", "CZlib", "OrderedJSON", "RunFolder"]),
     tests(of: "ChatTemplates", ["OrderedJSON", "RunFolder"]),
     tests(of: "Configuration", ["RunFolder"]),
     tests(of: "Reporting", ["OrderedJSON", "RunFolder"]),
     tests(of: "LaunchPlan", ["RunFolder"]),
     tests(of: "ModelFiles", ["ModelDescription", "OrderedJSON", "RunFolder"]),
+    tests(of: "Collectives", ["collectives-check"]),
   ]
 )

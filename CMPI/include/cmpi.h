@@ -1,4 +1,95 @@
 #ifndef CMPI_H
 #define CMPI_H
-typedef struct cmpi_table { int version; } cmpi_table;
+
+// What the worker needs of MPI, as one table of functions without any MPI type.
+//
+// Each MPI has its own binary interface, so a shared library per MPI implements the table, and the worker loads the one
+// that fits how it was started. Every function returns 0, or the MPI error code with `error` filled in. Counts are 64-bit;
+// no single call into MPI carries more than `piece_bytes`. One thread, the one that called `initialize`, calls them all.
+
+#include <stdint.h>
+
+#if defined(__has_feature)
+#if __has_feature(nullability)
+#define CMPI_NONNULL_BEGIN _Pragma("clang assume_nonnull begin")
+#define CMPI_NONNULL_END _Pragma("clang assume_nonnull end")
+#define CMPI_NULLABLE _Nullable
+#endif
+#endif
+#ifndef CMPI_NULLABLE
+#define CMPI_NONNULL_BEGIN
+#define CMPI_NONNULL_END
+#define CMPI_NULLABLE
+#endif
+
+// Raised whenever the table's layout or a function's meaning changes.
+#define CMPI_TABLE_VERSION 1
+// The one symbol that a shim exports: a `const cmpi_table`.
+#define CMPI_TABLE_SYMBOL "cmpi_table_v1"
+#define CMPI_ERROR_CAPACITY 768
+
+CMPI_NONNULL_BEGIN
+
+typedef enum cmpi_element { CMPI_FLOAT32, CMPI_FLOAT64, CMPI_INT64 } cmpi_element;
+typedef enum cmpi_operation { CMPI_SUM, CMPI_MINIMUM, CMPI_MAXIMUM } cmpi_operation;
+
+// The MPI call that failed and MPI's own words about it, in one line ending in a zero byte.
+typedef struct cmpi_error {
+  int32_t code;
+  char text[CMPI_ERROR_CAPACITY];
+} cmpi_error;
+
+// Sums under way, made by `start_all_reduce` and freed when `wait` returns or `test` says done.
+typedef struct cmpi_request cmpi_request;
+
+// Part r of a flat buffer, in elements: [offsets[r], offsets[r] + counts[r]).
+typedef struct cmpi_shards {
+  const int64_t *offsets;
+  const int64_t *counts;
+} cmpi_shards;
+
+typedef struct cmpi_table {
+  int32_t version;  // CMPI_TABLE_VERSION; first for ever, so that any shim can be asked
+
+  // MPI's name and version; may be called before `initialize`. The text is cut to `capacity` and ends in a zero byte.
+  int32_t (*library_name)(char *text, int32_t capacity, cmpi_error *error);
+  // Thread level MPI_THREAD_FUNNELED, errors returned instead of ending the process.
+  int32_t (*initialize)(cmpi_error *error);
+  int32_t (*finalize)(cmpi_error *error);
+  int32_t (*rank)(int32_t *rank, cmpi_error *error);
+  int32_t (*size)(int32_t *size, cmpi_error *error);
+  int32_t (*host)(char *text, int32_t capacity, cmpi_error *error);
+  int32_t (*barrier)(cmpi_error *error);
+  // Ends every rank; does not come back.
+  void (*abort)(int32_t exit_code);
+
+  // In place, every rank ends with the result over all ranks.
+  int32_t (*all_reduce)(
+      void *buffer, int64_t count, cmpi_element element, cmpi_operation operation, int64_t piece_bytes,
+      cmpi_error *error);
+  // The sum of `all_reduce`, begun but not finished. `buffer` belongs to MPI until the request is done.
+  int32_t (*start_all_reduce)(
+      void *buffer, int64_t count, cmpi_element element, cmpi_operation operation, int64_t piece_bytes,
+      cmpi_request *CMPI_NULLABLE *CMPI_NULLABLE request, cmpi_error *error);
+  int32_t (*test)(cmpi_request *request, int32_t *done, cmpi_error *error);
+  int32_t (*wait)(cmpi_request *request, cmpi_error *error);
+
+  int32_t (*broadcast)(void *bytes, int64_t count, int32_t root, int64_t piece_bytes, cmpi_error *error);
+  // In place: the own shard ends as its sum over ranks, the others end with unspecified values. `scratch` has
+  // `piece_bytes` bytes.
+  int32_t (*reduce_scatter)(
+      void *buffer, cmpi_shards shards, cmpi_element element, int64_t piece_bytes, void *scratch, cmpi_error *error);
+  // In place: every rank's own shard is copied to all. Shards are in units of `element_bytes`.
+  int32_t (*all_gather)(
+      void *buffer, cmpi_shards shards, int64_t element_bytes, int64_t piece_bytes, cmpi_error *error);
+  // Number r of `send` goes to rank r; number r of `receive` comes from rank r.
+  int32_t (*all_to_all_int64)(const int64_t *send, int64_t *receive, cmpi_error *error);
+  // Bytes of varying counts: `send_shards` cut what leaves, `receive_shards` what arrives.
+  int32_t (*all_to_all_bytes)(
+      const void *send, cmpi_shards send_shards, void *receive, cmpi_shards receive_shards, int64_t piece_bytes,
+      cmpi_error *error);
+} cmpi_table;
+
+CMPI_NONNULL_END
+
 #endif

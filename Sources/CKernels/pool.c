@@ -1,9 +1,12 @@
 // A fork-join pool. Work arrives often (several times per layer) and briefly, so threads that wait look at the
 // generation counter for a moment before they sleep; on a crowded machine the moment is short enough not to matter.
+#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "ckernels.h"
 
@@ -137,4 +140,18 @@ void tk_single_threaded_blas(void) {
     void (*set)(int) = (void (*)(int))dlsym(RTLD_DEFAULT, names[i]);
     if (set) set(1);
   }
+}
+
+int32_t tk_allowed_cores(void) {
+#if defined(__linux__)
+  // The mask of machines with more cores than cpu_set_t holds does not fit, which is an error that we pass over.
+  cpu_set_t mask;
+  if (sched_getaffinity(0, sizeof mask, &mask) == 0) return CPU_COUNT(&mask);
+#endif
+  return tk_online_cores();
+}
+
+int32_t tk_online_cores(void) {
+  long count = sysconf(_SC_NPROCESSORS_ONLN);
+  return count > 0 ? (int32_t)count : 1;
 }

@@ -13,7 +13,6 @@ package struct ChatTemplate: Sendable {
   private let clock: Clock
   private let messages: Symbol
   private let addGenerationPrompt: Symbol
-  private let capacity: Int
 
   /// Largest source accepted, in bytes.
   package static let maximumSource = 4 << 20
@@ -38,7 +37,6 @@ package struct ChatTemplate: Sendable {
     }
     self.place = place
     clock = Clock()
-    capacity = source.utf8.count
   }
 
   /// The conversation as text.

@@ -26,8 +26,12 @@ enum Filters {
       case .number(let number):
         return Int(exactly: number.rounded(.towardZero)).map(Value.integer) ?? values[0] ?? .integer(0)
       case .string(let text):
-        let trimmed = PythonText.stripped(text)
-        if let integer = Int(trimmed.utf8.contains(95) ? trimmed.filter { $0 != "_" } : trimmed, radix: base) {
+        var trimmed = PythonText.stripped(text).filter { $0 != "_" }
+        // A base's own prefix may stand before its digits.
+        if let prefix = [2: "0b", 8: "0o", 16: "0x"][base], trimmed.lowercased().hasPrefix(prefix) {
+          trimmed.removeFirst(2)
+        }
+        if let integer = Int(trimmed, radix: base) {
           return .integer(integer)
         }
         if let number = number(text), let integer = Int(exactly: number.rounded(.towardZero)) {

@@ -131,8 +131,8 @@ extension Interpreter {
     var searched = text
     if arguments.positional.count > 1 {
       let count = text.unicodeScalars.count
-      let bounds = arguments.positional.dropFirst().map { $0.integer ?? .max }
-      start = bounds[1] < 0 ? max(bounds[1] + count, 0) : bounds[1]
+      let bound = arguments.positional[1].integer ?? 0
+      start = bound < 0 ? max(bound + count, 0) : bound
       guard start <= count else { return try absent(name) }
       guard
         case .string(let window) = try slice(

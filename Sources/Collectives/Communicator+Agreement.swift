@@ -10,7 +10,7 @@ extension Communicator {
     if size == 1 { return try outcome.get() }
     var failed = Int64(size)
     if case .failure = outcome { failed = Int64(rank) }
-    failed = try minimum(failed)
+    try minimum(&failed)
     if failed == Int64(size) { return try outcome.get() }
     let first = Int(failed)
     // Exit code, then the place and the message, as rank `first` saw them.

@@ -40,7 +40,8 @@ extension WeightSource {
 
   /// The names under which this source holds a model's parameters, in their order.
   ///
-  /// - Throws: ``TregError`` (65) when one is missing (the first is named, the others counted) or has another shape.
+  /// - Throws: ``TregError`` (65) when one is missing (the first is named, the others counted) or has another shape
+  ///   or a type that is not read.
   package func storedNames(of model: ModelDescription) throws -> [String] {
     let absent = model.parameters.filter { found($0, in: model) == nil }
     if let first = absent.first {
@@ -65,6 +66,7 @@ extension WeightSource {
       throw TregError.badData(
         at: place, "tensor \(name) has shape \(shape), expected \(parameter.shape) from config.json")
     }
+    try requireReadable(name)
     return name
   }
 

@@ -7,6 +7,9 @@ package protocol WeightSource: Sendable {
   /// Rows first; nil when there is no such tensor.
   func shape(of name: String) -> [Int]?
 
+  /// Throws ``TregError`` (65) when the tensor is stored in a way that cannot be read; traps on an unknown name.
+  func requireReadable(_ name: String) throws
+
   /// Reads a whole tensor in row-major order, converted to fp32.
   ///
   /// May be called by several threads at once.
@@ -22,6 +25,8 @@ extension WeightSource {
   /// A whole tensor as a new array.
   package func values(of name: String) throws -> [Float] {
     guard let shape = shape(of: name) else { preconditionFailure("no tensor named \(name)") }
+    // Before memory is taken: the size of a tensor of unknown type has not been compared with the file's.
+    try requireReadable(name)
     let count = shape.reduce(1, *)
     var values = [Float](repeating: 0, count: count)
     var span = values.mutableSpan

@@ -20,8 +20,9 @@ package struct PairTokenizer: Sendable {
   /// `messages, addGenerationPrompt` → text.
   package typealias Render = @Sendable ([JSONValue], Bool) throws -> String
 
-  let encode: Encode
-  let render: Render?
+  package let encode: Encode
+  /// nil: the model has no chat template.
+  package let render: Render?
   let endTokens: Set<Int32>
   let endText: String?
   let limits: LengthLimits

@@ -17,8 +17,8 @@ package struct RunState: Sendable, Equatable {
   package var tokenCount: Int
   package var ranks: Int
   package var threads: Int
-  /// Where each rank's part of the optimizer's state ends, in elements of the flat buffer.
-  package var shardEnds: [Int]
+  /// Each rank's part of the optimizer's state, in elements of the flat buffer.
+  package var shards: [Range<Int>]
   package var dataHash: String
   package var modelHash: String
   package var scoreHash: String?
@@ -29,14 +29,14 @@ package struct RunState: Sendable, Equatable {
     [
       "version": .integer(Self.version), "step": .integer(step), "total_steps": .integer(totalSteps),
       "num_tokens": .integer(tokenCount), "ranks": .integer(ranks), "threads": .integer(threads),
-      "shard_ends": .array(shardEnds.map { .integer($0) }), "data_hash": .string(dataHash),
+      "shards": .array(shards.map { [.integer($0.lowerBound), .integer($0.upperBound)] }), "data_hash": .string(dataHash),
       "model_hash": .string(modelHash), "score_hash": scoreHash.map { .string($0) } ?? nil,
       "configuration": .string(configuration),
     ]
   }
 
   init(
-    step: Int, totalSteps: Int, tokenCount: Int, ranks: Int, threads: Int, shardEnds: [Int], dataHash: String,
+    step: Int, totalSteps: Int, tokenCount: Int, ranks: Int, threads: Int, shards: [Range<Int>], dataHash: String,
     modelHash: String, scoreHash: String?, configuration: String
   ) {
     self.step = step
@@ -44,7 +44,7 @@ package struct RunState: Sendable, Equatable {
     self.tokenCount = tokenCount
     self.ranks = ranks
     self.threads = threads
-    self.shardEnds = shardEnds
+    self.shards = shards
     self.dataHash = dataHash
     self.modelHash = modelHash
     self.scoreHash = scoreHash
@@ -71,18 +71,26 @@ package struct RunState: Sendable, Equatable {
     tokenCount = try integer("num_tokens")
     ranks = try integer("ranks")
     threads = try integer("threads")
-    guard let ends = value["shard_ends"]?.array?.compactMap(\.integer), ends.count == ranks, ranks > 0,
-      ends == ends.sorted(), ends[0] >= 0
-    else { throw damaged("shard_ends") }
-    shardEnds = ends
+    shards = try (value["shards"]?.array ?? []).map { pair in
+      guard let first = pair.array?.first?.integer, let end = pair.array?.last?.integer, 0 <= first, first <= end else {
+        throw damaged("shards")
+      }
+      return first..<end
+    }
+    guard shards.count == ranks, ranks > 0 else { throw damaged("shards") }
     dataHash = try string("data_hash")
     modelHash = try string("model_hash")
     scoreHash = value["score_hash"]?.string
     configuration = try string("configuration")
   }
 
-  /// The elements of the flat buffer that each rank's optimizer holds.
-  func shard(of rank: Int) -> Range<Int> { (rank == 0 ? 0 : shardEnds[rank - 1])..<shardEnds[rank] }
+  /// Ranks whose files together cover a shard, the rank of the same number preferred: it is all that an unchanged layout
+  /// reads, and where every rank held everything one file is enough.
+  func holders(of shard: Range<Int>, for rank: Int) -> [Int] {
+    if rank < ranks, shards[rank] == shard { return [rank] }
+    if let whole = shards.firstIndex(where: { $0.clamped(to: shard) == shard }) { return [whole] }
+    return shards.indices.filter { shards[$0].overlaps(shard) }
+  }
 }
 
 /// Checkpoints of a run: `checkpoint-N` opens in transformers, its `state/` resumes.
@@ -160,10 +168,10 @@ struct CheckpointStore {
     try communicator.broadcast(model.parameters.all, from: 0)
     let own = FileSystem.kind(of: path) == .folder ? path : group.layout.checkpoint(step: state.step)
     try communicator.agree {
-      for rank in 0..<state.ranks where state.shard(of: rank).overlaps(optimizer.shard) {
+      for rank in state.holders(of: optimizer.shard, for: communicator.rank) where !optimizer.shard.isEmpty {
         let file = FileSystem.join(
           FileSystem.join(own, Self.stateFolder), OptimizerFile.name(rank: rank, of: state.ranks))
-        try OptimizerFile.read(file, expected: state.shard(of: rank), into: optimizer)
+        try OptimizerFile.read(file, expected: state.shards[rank], into: optimizer)
       }
       optimizer.step = state.step
     }

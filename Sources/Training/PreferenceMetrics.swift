@@ -1,6 +1,6 @@
 import Collectives
 import Objectives
-import OrderedCollections
+import Reporting
 
 /// Sums over pairs from which metrics are made, added up over ranks before they are divided.
 package struct PreferenceMetrics: Sendable, Equatable {
@@ -57,27 +57,25 @@ package struct PreferenceMetrics: Sendable, Equatable {
 
   private func mean(_ sum: Sum) -> Double { self[sum] / max(self[.pairs], 1) }
 
-  /// Means by the names that TRL gives them, with `prefix` before each.
+  /// Puts the means into a line of metrics.
   ///
   /// `rewards/accuracies` counts a pair whose implicit rewards are equal as wrong, as TRL does; `logps/accuracies` compares
   /// the mean log-prob per token, ties ½.
-  package func values(prefix: String = "") -> OrderedDictionary<String, Double> {
-    var values: OrderedDictionary<String, Double> = [:]
-    values["rewards/chosen"] = mean(.chosenReward)
-    values["rewards/rejected"] = mean(.rejectedReward)
-    values["rewards/accuracies"] = mean(.accuracy)
-    values["rewards/margins"] = mean(.chosenReward) - mean(.rejectedReward)
-    values["logps/chosen"] = mean(.chosenLogProb)
-    values["logps/rejected"] = mean(.rejectedLogProb)
-    values["logps/chosen_per_token"] = self[.chosenLogProb] / max(self[.chosenTokens], 1)
-    values["logps/rejected_per_token"] = self[.rejectedLogProb] / max(self[.rejectedTokens], 1)
-    values["logps/accuracies"] = mean(.perTokenAccuracy)
+  package func fill(_ line: inout MetricsLine) {
+    line[.loss] = loss
+    line[.rewardsChosen] = mean(.chosenReward)
+    line[.rewardsRejected] = mean(.rejectedReward)
+    line[.rewardsAccuracies] = mean(.accuracy)
+    line[.rewardsMargins] = mean(.chosenReward) - mean(.rejectedReward)
+    line[.logpsChosen] = mean(.chosenLogProb)
+    line[.logpsRejected] = mean(.rejectedLogProb)
+    line[.logpsChosenPerToken] = self[.chosenLogProb] / max(self[.chosenTokens], 1)
+    line[.logpsAccuracies] = mean(.perTokenAccuracy)
     if hasTokenRewards {
-      values["treg/regularizer"] = mean(.regularizer)
-      values["treg/weight"] = mean(.weight)
-      values["treg/reward_chosen"] = self[.chosenTokenReward] / max(self[.chosenTokens], 1)
-      values["treg/reward_rejected"] = self[.rejectedTokenReward] / max(self[.rejectedTokens], 1)
+      line[.regularizer] = mean(.regularizer)
+      line[.weight] = mean(.weight)
+      line[.rewardChosen] = self[.chosenTokenReward] / max(self[.chosenTokens], 1)
+      line[.rewardRejected] = self[.rejectedTokenReward] / max(self[.rejectedTokens], 1)
     }
-    return OrderedDictionary(uniqueKeysWithValues: values.map { (prefix + $0, $1) })
   }
 }

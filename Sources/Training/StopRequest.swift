@@ -27,9 +27,10 @@ package enum StopReason: Int, Sendable, Comparable {
 }
 
 /// Signals that ask a run to end. The first is remembered until the step is over; a second Ctrl-C leaves at once.
-package final class StopRequest: Sendable {
+package final class StopRequest: @unchecked Sendable {
   private let code = Atomic<Int>(0)
-  private let sources = Mutex<[any DispatchSourceSignal]>([])
+  /// Kept alive; touched by `listen()` alone, once, before any signal can arrive.
+  private var sources: [any DispatchSourceSignal] = []
 
   package init() {}
 
@@ -44,7 +45,7 @@ package final class StopRequest: Sendable {
         if before == StopReason.interrupted.rawValue, reason == .interrupted { _exit(ExitCode.interrupted.rawValue) }
       }
       source.resume()
-      sources.withLock { $0.append(source) }
+      sources.append(source)
     }
   }
 

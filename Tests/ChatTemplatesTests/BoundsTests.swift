@@ -48,7 +48,7 @@ struct BoundsTests {
   }
 
   @Test(arguments: [".a", "[0]", "()", " + 1", "|trim", " is defined", " if 1 else 2", " ~ 1 + 1", "[:]"])
-  func longChainsAreRefusedOrRendered(link: String) {
+  func longChainsAreRefused(link: String) {
     #expect(message("{{ a" + String(repeating: link, count: 100_000) + " }}") != nil)
   }
 
@@ -92,7 +92,7 @@ struct BoundsTests {
         case 3: bytes.removeSubrange(place..<min(bytes.count, place + 1 + random.next(below: 12)))
         default:
           let other = sources[random.next(below: sources.count)]
-          bytes = bytes[..<place] + other[random.next(below: other.count)...]
+          bytes = Array(bytes[..<place]) + other[random.next(below: other.count)...]
         }
       }
       do {

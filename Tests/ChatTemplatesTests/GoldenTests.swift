@@ -68,7 +68,7 @@ struct GoldenTests {
     }
     try check(
       source, expected, messages: try #require(messages),
-      prompt: try #require(expected["add_generation_prompt"]?.bool), variables: variables,
+      prompt: try #require(expected["add_generation_prompt"]?.bool as Bool?), variables: variables,
       comment: "\(maker) on conversation \(expected["conversation"]!.text())")
   }
 }

@@ -41,7 +41,7 @@ struct Seeded: RandomNumberGenerator {
     var random = Seeded(state: 1)
     var refused = 0
     for _ in 0..<2000 {
-      let path = try scratch.write("x.safetensors", damaged(good, front: 240, &random))
+      let path = try scratch.overwrite("x.safetensors", damaged(good, front: 240, &random))
       do {
         let file = try SafetensorsFile(path)
         for name in file.names { _ = try file.values(of: name) }
@@ -59,7 +59,7 @@ struct Seeded: RandomNumberGenerator {
     var random = Seeded(state: 2)
     var refused = 0
     for _ in 0..<1500 {
-      let path = try scratch.write("x.gguf", damaged(good, front: 1200, &random))
+      let path = try scratch.overwrite("x.gguf", damaged(good, front: 1200, &random))
       do {
         let file = try GGUFFile(path)
         for name in file.names { _ = try file.values(of: name) }

@@ -12,6 +12,7 @@ struct FakeWeights: WeightSource {
   var files: [String] { [] }
   var names: [String] { tensors.keys.sorted() }
   func shape(of name: String) -> [Int]? { tensors[name]?.shape }
+  func requireReadable(_ name: String) throws {}
   func read(_ name: String, into values: inout MutableSpan<Float>) throws {
     for (index, value) in (tensors[name]?.values ?? []).enumerated() { values[index] = value }
   }

@@ -30,6 +30,12 @@ final class Scratch {
   @discardableResult
   func write(_ name: String, _ text: String) throws -> String { try write(name, Array(text.utf8)) }
 
+  /// Writes without flushing to the disk, for thousands of files.
+  func overwrite(_ name: String, _ bytes: [UInt8]) throws -> String {
+    try Data(bytes).write(to: URL(filePath: file(name)))
+    return file(name)
+  }
+
   /// A copy of the tiny golden model's folder, to be damaged.
   func copyOfTinyModel() throws -> String {
     let source = FileSystem.join(golden, "tiny")

@@ -2,8 +2,8 @@
 
 Run from the project's root, with the GGUF file of SmolLM2-135M-Instruct (its vocabulary is all that is used):
     python Tests/Oracles/pairs_golden.py path/to/SmolLM2-135M-Instruct.gguf
-Needs transformers, trl, datasets and gguf. For every row it writes what the tokenizer and the template give for each text
-that can be asked for, and TRL's three lists of ids. Rows and templates are written here.
+Needs transformers, trl, datasets and gguf. For every row it writes the ids of each text that can be asked for,
+and TRL's three lists of ids. Rows and templates are written here.
 """
 
 import json
@@ -80,7 +80,7 @@ for name, template in TEMPLATES.items():
         ):
             text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=generation)
             ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-            renderings.append({"turns": len(messages), "last": messages[-1]["content"], "generation": generation, "text": text, "ids": ids})
+            renderings.append({"text": text, "ids": ids})
         cases.append({"template": name, **row, "renderings": renderings, **expected})
 for row, expected in zip(PLAIN, as_trl(PLAIN)):
     end = tokenizer.eos_token

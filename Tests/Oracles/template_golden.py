@@ -153,7 +153,7 @@ line\r\nnext{{ 1 }}\r\n{% if 1 %}\r\nz{% endif %}
 {{ person | length }} {{ 5 | length }}
 {{ 'a' < 1 }}
 {{ 'a' in 5 }}
-{{ numbers['a'] }}|{{ 'abc'.nosuch }}|{{ 5 .real is defined }}
+{{ numbers['a'] }}|{{ 'abc'.nosuch }}
 """.strip("\n").split("\n")
 
 

@@ -1,11 +1,12 @@
+import ChatTemplates
 import Foundation
 import OrderedJSON
 import PreferenceData
 import RunFolder
 import Testing
 
-/// Boundaries beside TRL's own (Tests/Oracles/pairs_golden.py). Texts and ids come from the golden file, so that only the
-/// decision which tokens are scored is at work here.
+/// Boundaries beside TRL's own (Tests/Oracles/pairs_golden.py). Ids of texts come from the golden file, so that templates
+/// and the decision which tokens are scored are at work here, and no tokenizer.
 @Suite struct GoldenPairTests {
   static func ids(_ value: JSONValue?) throws -> [Int32] {
     try #require(value?.array).map { Int32(try #require($0.integer)) }
@@ -18,8 +19,9 @@ import Testing
     let cases = try #require(golden["cases"]?.array)
     #expect(cases.count == 27)
     var separateBoundaries = 0
+    let templates = golden["templates"]
     for (index, golden) in cases.enumerated() {
-      let pair = try Self.tokenizer(golden, end: end).tokenize(
+      let pair = try Self.tokenizer(golden, templates: templates, end: end).tokenize(
         PreferenceRow(columns: golden, row: index, place: "\(index)"))
       #expect(pair.prompt == (try Self.ids(golden["prompt_ids"])), "case \(index)")
       for (response, column) in [(pair.chosen, "chosen_ids"), (pair.rejected, "rejected_ids")] {
@@ -34,21 +36,19 @@ import Testing
     #expect(separateBoundaries == 2)
   }
 
-  private static func tokenizer(_ golden: JSONValue, end: Int32) throws -> PairTokenizer {
+  private static func tokenizer(_ golden: JSONValue, templates: JSONValue?, end: Int32) throws -> PairTokenizer {
     let renderings = try #require(golden["renderings"]?.array)
+    var render: PairTokenizer.Render?
+    if let name = golden["template"]?.string {
+      let template = try ChatTemplate(source: try #require(templates?[name]?.string), place: name)
+      render = { try template.render(messages: $0, addGenerationPrompt: $1) }
+    }
     return PairTokenizer(
       encode: { text, _ in
         guard let rendering = renderings.first(where: { $0["text"]?.string == text }) else {
           throw TregError.badData(at: nil, "no ids for: \(text)")
         }
         return try ids(rendering["ids"])
-      },
-      render: { messages, generation in
-        let rendering = renderings.first {
-          $0["turns"]?.integer == messages.count && $0["generation"]?.bool == generation
-            && $0["last"] == messages.last?["content"]
-        }
-        return try #require(rendering?["text"]?.string)
-      }, endTokens: [end], endText: "<|im_end|>", limits: try LengthLimits())
+      }, render: render, endTokens: [end], endText: "<|im_end|>", limits: try LengthLimits())
   }
 }

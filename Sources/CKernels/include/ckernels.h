@@ -115,4 +115,8 @@ void tk_pool_run(tk_pool *pool, int64_t items, void (*body)(void *context, int64
 /// Tells whichever BLAS is linked (OpenBLAS, MKL, BLIS) to keep each call on the thread that made it.
 void tk_single_threaded_blas(void);
 
+/// Cores that the kernel lets this process run on, and cores that the machine has.
+int32_t tk_allowed_cores(void);
+int32_t tk_online_cores(void);
+
 #endif

@@ -36,14 +36,20 @@ package final class GGUFFile: WeightSource {
 
   package func shape(of name: String) -> [Int]? { entries[name]?.shape }
 
-  package func read(_ name: String, into values: inout MutableSpan<Float>) throws {
+  package func requireReadable(_ name: String) throws { _ = try readable(name) }
+
+  private func readable(_ name: String) throws -> (GGUFTensorType, Entry, Range<Int>) {
     guard let entry = entries[name] else { preconditionFailure("no tensor named \(name)") }
     guard let type = GGUFTensorType(rawValue: entry.typeCode), let range = entry.range else {
-      throw TregError.badData(
-        at: place,
+      throw failure(
         "tensor \(name) is stored as \(GGUFTensorType.name(of: entry.typeCode)), expected F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0 or Q5_1"
       )
     }
+    return (type, entry, range)
+  }
+
+  package func read(_ name: String, into values: inout MutableSpan<Float>) throws {
+    let (type, entry, range) = try readable(name)
     precondition(values.count == entry.shape.reduce(1, *), "tensor \(name) has another size")
     try values.withUnsafeMutableBufferPointer { buffer in
       switch type {

@@ -27,6 +27,11 @@ package final class GGUFWeights: WeightSource {
 
   package func shape(of name: String) -> [Int]? { originals[name].flatMap(file.shape(of:)) }
 
+  package func requireReadable(_ name: String) throws {
+    guard let original = originals[name] else { preconditionFailure("no tensor named \(name)") }
+    try file.requireReadable(original)
+  }
+
   package func read(_ name: String, into values: inout MutableSpan<Float>) throws {
     guard let original = originals[name], let shape = file.shape(of: original) else {
       preconditionFailure("no tensor named \(name)")

@@ -20,11 +20,18 @@ package final class SafetensorsFile: WeightSource {
 
   package func shape(of name: String) -> [Int]? { header.entries[name]?.shape }
 
-  package func read(_ name: String, into values: inout MutableSpan<Float>) throws {
+  package func requireReadable(_ name: String) throws { _ = try readable(name) }
+
+  private func readable(_ name: String) throws -> (StorageType, SafetensorsHeader.Entry) {
     guard let entry = header.entries[name] else { preconditionFailure("no tensor named \(name)") }
     guard let type = StorageType(safetensorsName: entry.type) else {
       throw TregError.badData(at: place, "tensor \(name) has dtype \(entry.type), expected F32, F16 or BF16")
     }
+    return (type, entry)
+  }
+
+  package func read(_ name: String, into values: inout MutableSpan<Float>) throws {
+    let (type, entry) = try readable(name)
     precondition(values.count * type.byteCount == entry.range.count, "tensor \(name) has another size")
     try values.withUnsafeMutableBufferPointer { buffer in
       try Conversion.read(type, from: file, at: entry.range.lowerBound, into: buffer)

@@ -1,0 +1,80 @@
+import ChatTemplates
+import Compute
+import ModelFiles
+import OrderedJSON
+import PreferenceData
+import RunFolder
+import Tokenization
+import Transformer
+
+extension ModelSource {
+  /// Text in and out of the model: its tokenizer.
+  package func tokenizer() throws -> Tokenizer {
+    try Tokenizer(tokenizerJSON: tokenizerJSON, place: FileSystem.join(place, "tokenizer.json"))
+  }
+
+  /// Rows to tokens, as this model's tokenizer and chat template have it.
+  package func pairTokenizer(_ tokenizer: Tokenizer, limits: LengthLimits) throws -> PairTokenizer {
+    let names = ["bos_token", "eos_token", "unk_token", "pad_token"]
+    var variables: [String: JSONValue] = [:]
+    for name in names {
+      if let text = specialToken(name) { variables[name] = .string(text) }
+    }
+    return PairTokenizer(
+      tokenizer: tokenizer,
+      template: try chatTemplate.map { try ChatTemplate(source: $0, place: FileSystem.join(place, "chat template")) },
+      templateVariables: variables, endToken: specialToken("eos_token"), endTokens: endTokens, limits: limits)
+  }
+
+  /// A special token's text: tokenizer_config.json holds it as a string or as an object with `content`.
+  private func specialToken(_ name: String) -> String? {
+    let value = tokenizerConfiguration[name]
+    return value?.string ?? value?["content"]?.string
+  }
+
+  /// Tokens that end a turn, by config.json and generation_config.json.
+  private var endTokens: [Int] {
+    let value = generationConfiguration?["eos_token_id"]
+    return model.endTokens + (value?.array?.compactMap(\.integer) ?? value?.integer.map { [$0] } ?? [])
+  }
+}
+
+extension Transformer {
+  /// A model with the weights of `source`.
+  package convenience init(loading source: ModelSource, workers: Workers) throws {
+    let parameters = FloatBuffer(count: source.model.bufferCount)
+    try source.weights.load(source.model, into: parameters.all)
+    self.init(description: source.model, parameters: parameters, workers: workers)
+  }
+}
+
+extension RunTokens {
+  /// Reads and tokenises preference files.
+  package static func read(
+    _ files: [String], tokenizer: PairTokenizer, skippingBadRows: Bool, threads: Int
+  ) throws -> RunTokens {
+    let badRows: BadRows = skippingBadRows ? .skip : .error
+    let rows = try PreferenceFile.read(files, badRows: badRows)
+    let pairs = try tokenizer.tokenize(rows.rows, badRows: badRows, threads: threads)
+    return RunTokens(rows: rows, tokens: pairs)
+  }
+}
+
+/// The pairs of a run's files, and what reading them left out.
+package struct RunTokens: Sendable {
+  package let rows: PreferenceRows
+  package let tokens: TokenizedPairs
+
+  package var pairs: [TokenizedPair] { tokens.pairs }
+
+  /// One line for people: rows read, truncated, refused.
+  package var summary: String {
+    let refused = rows.skipped.count + tokens.skipped.count
+    let total = pairs.reduce(0) { $0 + $1.tokenCount }
+    var line =
+      "\(rows.readCount) rows read, \(pairs.count) used, \(total) tokens with shared prompts; "
+      + "truncated: \(tokens.truncatedPromptCount) prompts, \(tokens.truncatedResponseCount) responses; refused: \(refused)"
+    if let reason = (rows.skipped.reasons + tokens.skipped.reasons).first { line += " (first: \(reason))" }
+    return line
+  }
+}

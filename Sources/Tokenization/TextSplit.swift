@@ -1,0 +1,98 @@
+/// What becomes of the text that a pattern matches (the names of tokenizer files).
+enum SplitBehaviour: String, Sendable {
+  case removed = "Removed"
+  case isolated = "Isolated"
+  case mergedWithPrevious = "MergedWithPrevious"
+  case mergedWithNext = "MergedWithNext"
+  case contiguous = "Contiguous"
+}
+
+/// One pattern that cuts text into pieces.
+struct TextSplit: Sendable {
+  let pattern: RegularExpression
+  let behaviour: SplitBehaviour
+  /// The text between matches counts as matched, and the matches as the text between.
+  let inverted: Bool
+
+  struct Part {
+    var range: Range<Int>
+    var matches: Bool
+  }
+
+  /// Calls `body` for each match and each stretch between two, in order, covering `text`.
+  ///
+  /// An empty match that touches the match before it does not count; after any empty match the search goes on one
+  /// character later, as in Oniguruma's iterator.
+  @inline(__always)
+  func forEachPart(
+    of text: UnsafeBufferPointer<UInt8>, workspace: MatchWorkspace, _ body: (Part) throws -> Void
+  ) throws {
+    var search = 0
+    var covered = 0
+    var lastEnd = -1
+    while search <= text.count, let match = try pattern.firstMatch(in: text, from: search, workspace: workspace) {
+      if match.isEmpty {
+        search = match.upperBound + Self.characterLength(text, match.upperBound)
+        if match.upperBound == lastEnd { continue }
+      } else {
+        search = match.upperBound
+      }
+      lastEnd = match.upperBound
+      if covered < match.lowerBound {
+        try body(Part(range: covered..<match.lowerBound, matches: inverted))
+      }
+      try body(Part(range: match, matches: !inverted))
+      covered = match.upperBound
+    }
+    if covered < text.count { try body(Part(range: covered..<text.count, matches: inverted)) }
+  }
+
+  private static func characterLength(_ text: UnsafeBufferPointer<UInt8>, _ index: Int) -> Int {
+    guard index < text.count else { return 1 }
+    return switch text[index] {
+    case 0xF0...: 4
+    case 0xE0...: 3
+    case 0xC0...: 2
+    default: 1
+    }
+  }
+
+  /// The pieces that parts give under a behaviour, in place; the order is kept.
+  static func combine(_ parts: [Part], _ behaviour: SplitBehaviour) -> [Range<Int>] {
+    var pieces: [Range<Int>] = []
+    var previous = false
+    switch behaviour {
+    case .isolated: return parts.map(\.range)
+    case .removed: return parts.filter { !$0.matches }.map(\.range)
+    case .contiguous:
+      for part in parts {
+        if part.matches == previous, let last = pieces.popLast() {
+          pieces.append(last.lowerBound..<part.range.upperBound)
+        } else {
+          pieces.append(part.range)
+        }
+        previous = part.matches
+      }
+    case .mergedWithPrevious:
+      for part in parts {
+        if part.matches, !previous, let last = pieces.popLast() {
+          pieces.append(last.lowerBound..<part.range.upperBound)
+        } else {
+          pieces.append(part.range)
+        }
+        previous = part.matches
+      }
+    case .mergedWithNext:
+      for part in parts.reversed() {
+        if part.matches, !previous, let last = pieces.popLast() {
+          pieces.append(part.range.lowerBound..<last.upperBound)
+        } else {
+          pieces.append(part.range)
+        }
+        previous = part.matches
+      }
+      pieces.reverse()
+    }
+    return pieces
+  }
+}
