@@ -89,10 +89,11 @@ let package = Package(
     .target(
       name: "LaunchPlan",
       dependencies: [
-        "RunFolder", "Configuration", "ModelDescription", .product(name: "Subprocess", package: "swift-subprocess"),
+        "RunFolder", "Configuration", "ModelDescription", "ModelFiles",
+        .product(name: "Subprocess", package: "swift-subprocess"),
       ], path: "launch/LaunchPlan", swiftSettings: swiftSettings),
     .executableTarget(
-      name: "treg-launch", dependencies: ["LaunchPlan", argumentParser], path: "launch/treg-launch",
+      name: "treg-launch", dependencies: ["LaunchPlan", "Reporting", argumentParser], path: "launch/treg-launch",
       swiftSettings: swiftSettings),
 
     // Checks every collective on however many ranks it is started with; the tests start it with mpirun.
@@ -109,6 +110,7 @@ let package = Package(
     tests(of: "ChatTemplates", ["OrderedJSON", "RunFolder"]),
     tests(of: "Configuration", ["RunFolder"]),
     tests(of: "Reporting", ["OrderedJSON", "RunFolder"]),
+    tests(of: "LaunchPlan", ["RunFolder"]),
     tests(of: "ModelFiles", ["ModelDescription", "OrderedJSON", "RunFolder"]),
     tests(of: "Collectives", ["collectives-check"]),
     tests(of: "Tokenization", ["OrderedJSON", "RunFolder"]),

@@ -1,0 +1,73 @@
+import Configuration
+import ModelDescription
+import ModelFiles
+import RunFolder
+
+/// Whether the ranks of a machine fit its memory, by the formula of one rank.
+package struct MemoryCheck: Sendable {
+  package let formula: MemoryFormula
+  package let ranksPerNode: Int
+
+  /// The check for `treg train` with the worker's words; nil for other commands, whose memory is small beside it.
+  ///
+  /// - Throws: what reading the configuration and opening the model throw.
+  package init?(_ options: LaunchOptions, _ plan: LaunchPlan) throws {
+    guard options.arguments.first == "train" else { return nil }
+    let words = WorkerWords(options.arguments.dropFirst())
+    let configuration = try RunConfiguration.parse(file: words.file, flags: words.flags).configuration
+    let model = try ModelSource.open(configuration.model).model
+    // Rows are not read yet: without a number, one micro-batch is taken to be as long as the longest response allowed.
+    let tokens: Int
+    switch configuration.microBatchTokens {
+    case .automatic: tokens = configuration.maxLength
+    case .count(let count): tokens = count
+    }
+    let shards = configuration.gradientExchange == .reduceScatter ? plan.ranks : 1
+    formula = MemoryFormula(
+      model, .init(tokens: tokens, scoredTokens: tokens, shards: shards, threads: plan.threads))
+    ranksPerNode = plan.ranksPerNode
+  }
+
+  package var totalBytes: Int { formula.totalBytes * ranksPerNode }
+
+  /// - Throws: ``TregError`` 78 when the ranks need more than there is.
+  package func check(available: Int?) throws {
+    guard let available, totalBytes > available else { return }
+    throw TregError.configuration(
+      at: nil,
+      "\(ranksPerNode) ranks need \(MemoryFormula.readable(totalBytes)) of memory, \(MemoryFormula.readable(available)) "
+        + "are free; lower --nproc-per-node, --micro-batch-tokens or --max-length")
+  }
+}
+
+/// The worker's words, parted into what is fixed and the keys of its configuration.
+struct WorkerWords {
+  private(set) var file: String?
+  private(set) var flags: [String] = []
+
+  init(_ words: some Collection<String>) {
+    var rest = Array(words)[...]
+    while let word = rest.popFirst() {
+      switch word {
+      case "--config": file = rest.popFirst()
+      case _ where word.hasPrefix("--config="): file = String(word.dropFirst("--config=".count))
+      case "--resume": if let next = rest.first, !next.hasPrefix("--") { rest.removeFirst() }
+      case _ where word.hasPrefix("--resume="): break
+      case "--overwrite", "--dry-run", "--dry_run", "--jsonl": break
+      default: flags.append(word)
+      }
+    }
+  }
+}
+
+extension LaunchOptions {
+  /// `threads` of the configuration that `treg train` is given; nil when it says auto.
+  package func configuredThreads() throws -> Int? {
+    guard arguments.first == "train" else { return nil }
+    let words = WorkerWords(arguments.dropFirst())
+    guard
+      case .count(let count) = try RunConfiguration.parse(file: words.file, flags: words.flags).configuration.threads
+    else { return nil }
+    return count
+  }
+}
