@@ -84,7 +84,11 @@ let package = Package(
 
     // Programs.
     .executableTarget(
-      name: "treg", dependencies: ["Training", "Evaluation", argumentParser], path: "Sources/treg",
+      name: "treg",
+      dependencies: [
+        "Training", "Evaluation", "Scoring", "Collectives", "Configuration", "ModelFiles", "Reporting", "RunFolder",
+        argumentParser,
+      ], path: "Sources/treg",
       swiftSettings: swiftSettings),
     .target(
       name: "LaunchPlan",

@@ -21,7 +21,7 @@ extension Communicator {
     }
     let parts = report.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)
     let code = Int32(parts[0]).flatMap(ExitCode.init(rawValue:)) ?? .bug
-    throw TregError(code, parts.count > 1 ? String(parts[1]) : "a rank failed")
+    throw TregError(code, parts.count > 1 ? String(parts[1]) : "a rank failed", isOnAllRanks: true)
   }
 
   /// Collective: the text that rank `root` makes, on every rank.
@@ -40,8 +40,8 @@ extension Communicator {
     if let rank = all.firstIndex(where: { $0 != all[0] }) {
       throw TregError(
         .ranksDisagree,
-        "\(what) of rank \(rank) differs from rank 0's (\(String(decoding: all[rank].prefix(40), as: UTF8.self)) against \(String(decoding: all[0].prefix(40), as: UTF8.self)))"
-      )
+        "\(what) of rank \(rank) differs from rank 0's (\(String(decoding: all[rank].prefix(40), as: UTF8.self)) against \(String(decoding: all[0].prefix(40), as: UTF8.self)))",
+        isOnAllRanks: true)
     }
   }
 }

@@ -7,11 +7,15 @@ package struct TregError: Error, Sendable, Equatable, CustomStringConvertible {
   /// File, row, key or rank the message is about, as users would name it; nil when there is none.
   package let place: String?
   package let message: String
+  /// Every rank throws this error at the same point, so that all can leave in order; otherwise the others are still
+  /// waiting somewhere, and have to be ended.
+  package let isOnAllRanks: Bool
 
-  package init(_ exitCode: ExitCode, at place: String? = nil, _ message: String) {
+  package init(_ exitCode: ExitCode, at place: String? = nil, _ message: String, isOnAllRanks: Bool = false) {
     self.exitCode = exitCode
     self.place = place
     self.message = message
+    self.isOnAllRanks = isOnAllRanks
   }
 
   package var description: String {

@@ -98,7 +98,8 @@ final class Trainer {
     guard norm.isFinite, metrics.loss.isFinite else {
       throw TregError(
         .nonFinite, at: "step \(optimizer.step + 1)",
-        "\(metrics.loss.isFinite ? "the gradient" : "the loss") is not finite; no weight was changed")
+        "\(metrics.loss.isFinite ? "the gradient" : "the loss") is not finite; no weight was changed",
+        isOnAllRanks: true)
     }
     let rate = schedule.rate(at: optimizer.step)
     // As torch.nn.utils.clip_grad_norm_.

@@ -89,7 +89,7 @@ package final class TrainingRun {
     let store = CheckpointStore(group: group, communicator: communicator)
     let resumed: (state: RunState, path: String)? =
       if case .resume(let name) = start { try store.find(name) } else { nil }
-    if let resumed { try check(resumed.state) }
+    if let resumed { try communicator.agree { try check(resumed.state) } }
 
     phase = "loading the model"
     let model = try communicator.agree { try Transformer(loading: setup.reference, workers: workers) }
@@ -104,8 +104,9 @@ package final class TrainingRun {
     }
     let scoreHash = try scores?.contentHash()
     if let saved = resumed?.state, saved.scoreHash != scoreHash {
-      throw TregError.badData(
-        at: layout.rewards, "these scores are not those that the checkpoint was trained with (hash \(scoreHash ?? "none"))")
+      throw TregError(
+        .badData, at: layout.rewards, "these scores are not those that the checkpoint was trained with (hash \(scoreHash ?? "none"))",
+        isOnAllRanks: true)
     }
 
     let trainer = makeTrainer(model)

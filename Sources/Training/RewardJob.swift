@@ -1,0 +1,101 @@
+import Collectives
+import Compute
+import Configuration
+import ModelFiles
+import OrderedJSON
+import PreferenceData
+import Reporting
+import RunFolder
+import Scoring
+import Tokenization
+import Transformer
+
+/// Makes token rewards as a job of its own: one shard of a set, or, under MPI, one shard per rank.
+package struct RewardJob {
+  private let configuration: RunConfiguration
+  private let part: (index: Int, count: Int)
+  private let communicator: Communicator
+  private let threads: Int
+
+  /// - Parameter shard: the shard to make; nil makes all rows, divided over the ranks.
+  package init(
+    _ configuration: RunConfiguration, shard: (Int, Int)?, communicator: Communicator, environment: [String: String]
+  ) throws {
+    if shard != nil, communicator.size > 1 {
+      throw TregError(.usage, "--shard is for jobs without MPI; \(communicator.size) ranks divide the rows themselves", isOnAllRanks: true)
+    }
+    self.configuration = configuration
+    self.communicator = communicator
+    part = shard ?? (communicator.rank, communicator.size)
+    threads =
+      switch configuration.threads {
+      case .automatic: ThreadChoice.automatic(environment: environment)
+      case .count(let count): count
+      }
+  }
+
+  /// Collective: makes the shard unless it is finished, and prints the signal's strength.
+  ///
+  /// - Parameters:
+  ///   - writingRecords: also writes one JSON object per response beside the shard.
+  ///   - overwriting: removes all rewards of the folder first; of a sharded job only the own shard.
+  package func run(writingRecords: Bool, overwriting: Bool) throws {
+    let stopwatch = Stopwatch()
+    let made = try communicator.agree { try make(writingRecords: writingRecords, overwriting: overwriting) }
+    var signal = made.signal
+    try signal.combine(communicator)
+    var sums = [Int64(made.rowCount), Int64(made.tokenCount), Int64(made.cutPromptCount), made.wasFinished ? 1 : 0]
+    try communicator.sum(&sums)
+    guard communicator.rank == 0 else { return }
+    if sums[3] > 0 { Console.note("\(sums[3]) of \(communicator.size == 1 ? 1 : communicator.size) shards were finished already") }
+    Console.note(
+      "\(sums[0]) rows, \(sums[1]) tokens in \(NumberFormat.fixed(stopwatch.seconds, decimals: 1)) s; contrastive prompts cut: \(sums[2])")
+    Console.print(signal.summary)
+    Console.print(configuration.out)
+  }
+
+  private func make(writingRecords: Bool, overwriting: Bool) throws -> ScoreMaker.Summary {
+    let speaks = communicator.rank == 0
+    let source = try ModelSource.open(configuration.model)
+    let tokenizer = try source.tokenizer()
+    let limits = try LengthLimits(maxLength: configuration.maxLength, maxPromptLength: configuration.maxPromptLength)
+    let pairTokenizer = try source.pairTokenizer(tokenizer, limits: limits)
+    let template = try ContrastiveTemplate.find(configuration.tregTemplate)
+    let data = try RunTokens.read(
+      configuration.data, tokenizer: pairTokenizer, skippingBadRows: configuration.badRows == .skip, threads: threads)
+    let identity = ScoreIdentity(
+      modelHash: try source.contentHash, dataHash: data.tokens.contentHash, rowCount: data.pairs.count,
+      template: template, maxLength: configuration.maxLength, maxPromptLength: configuration.maxPromptLength)
+    let folder = ScoreFolder(configuration.out, identity: identity)
+    if overwriting { try FileSystem.remove(folder.file(shard: part.index, of: part.count)) }
+    try FileSystem.createFolder(configuration.out)
+    let maker = ScoreMaker(folder: folder, pairs: data.pairs)
+    let total = maker.rows(shard: part.index, of: part.count).count
+    if speaks { Console.note("data: \(data.summary); shard \(part.index)/\(part.count) has \(total) rows") }
+    var progress = Progress("rewards", total: max(total, 1), isSpeaking: speaks)
+    defer { progress.finish() }
+    func scorer() throws -> Scorer {
+      Scorer(
+        model: try Transformer(loading: source, workers: Workers(threads: threads)),
+        prompter: ContrastivePrompter(
+          template: template, tokenizer: pairTokenizer, contextLimit: source.model.maximumLength))
+    }
+    func made(_ records: ((TokenizedPair, RowScores, Scorer) throws -> Void)?) throws -> ScoreMaker.Summary {
+      try maker.shard(part.index, of: part.count, scorer: scorer, records: records) {
+        progress.update($0, isLogged: $0 % 32 == 0 || $0 == total)
+      }.summary
+    }
+    guard writingRecords else { return try made(nil) }
+    let name = ScoreShard.name(shard: part.index, of: part.count).split(separator: ".")[0] + ".jsonl"
+    return try AtomicFile.write(to: FileSystem.join(configuration.out, String(name))) { file in
+      var lines: [String] = []
+      let summary = try made { pair, scores, scorer in
+        lines += ScoreRecord.lines(
+          pair: pair, scores: scores, prompts: try scorer.prompts(of: pair), tokenizer: tokenizer
+        ).map { $0.text() }
+      }
+      for line in lines { try file.write(line + "\n") }
+      return summary
+    }
+  }
+}

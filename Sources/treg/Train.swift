@@ -1,0 +1,44 @@
+import ArgumentParser
+import Configuration
+import Reporting
+import RunFolder
+import Training
+
+struct Train: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Train a model on preference pairs; token rewards are made first unless they are given.",
+    discussion: RunConfiguration.keysHelp)
+
+  @OptionGroup var options: RunOptions
+
+  @Option(
+    defaultAsFlag: "", help: ArgumentHelp("Go on from a checkpoint; the newest of the run's folder unless one is named.", valueName: "checkpoint"))
+  var resume: String?
+
+  @Flag(help: "Replace what an earlier run left in the folder.")
+  var overwrite = false
+
+  @Flag(help: "Read and check everything, print the plan, and write nothing.")
+  var dryRun = false
+
+  func run() throws {
+    if resume != nil, overwrite { throw TregError.usage("--resume and --overwrite exclude each other") }
+    let parsed = try options.parse(requiring: ["model", "data", "out"])
+    let start: TrainingRun.Start =
+      if let resume { .resume(resume.isEmpty ? nil : resume) } else if overwrite { .overwrite } else { .fresh }
+    let stop = StopRequest()
+    var run: TrainingRun?
+    try Session.run(
+      layout: RunLayout(parsed.configuration.out), moment: { (run?.phase ?? "start", run?.step) }
+    ) { communicator, environment in
+      if communicator.rank == 0 { parsed.noteIgnored() }
+      let training = try TrainingRun(
+        parsed.configuration, start: start, communicator: communicator, environment: environment, stop: stop)
+      run = training
+      if communicator.rank == 0 { Console.note(training.announcement) }
+      if dryRun { return .done }
+      stop.listen()
+      return try training.run()
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import ArgumentParser
+import Collectives
+import Foundation
+import Reporting
+import RunFolder
+
+/// The worker that every rank runs.
+struct Treg: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "treg",
+    abstract: "Preference optimisation with token-level reward regularisation (T-REG), over MPI ranks on CPUs.",
+    subcommands: [Train.self, Rewards.self])
+}
+
+@main
+enum Program {
+  static func main() {
+    // A reader that goes away is an error of write, not a reason to die.
+    signal(SIGPIPE, SIG_IGN)
+    let environment = ProcessInfo.processInfo.environment
+    do {
+      var command = try Treg.parseAsRoot()
+      try command.run()
+    } catch let error as TregError {
+      // A mistake that every rank sees is told once.
+      let rank = RankEnvironment.expectedRank(environment)
+      exit(rank == 0 ? Console.fail(error).rawValue : error.exitCode.rawValue)
+    } catch {
+      Treg.exit(withError: error)
+    }
+  }
+}
