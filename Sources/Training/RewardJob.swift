@@ -27,11 +27,7 @@ package struct RewardJob {
     self.configuration = configuration
     self.communicator = communicator
     part = shard ?? (communicator.rank, communicator.size)
-    threads =
-      switch configuration.threads {
-      case .automatic: ThreadChoice.automatic(environment: environment)
-      case .count(let count): count
-      }
+    threads = TrainingSetup.threads(configuration, environment: environment)
   }
 
   /// Collective: makes the shard unless it is finished, and prints the signal's strength.

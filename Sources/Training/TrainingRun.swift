@@ -109,7 +109,7 @@ package final class TrainingRun {
         isOnAllRanks: true)
     }
 
-    let trainer = makeTrainer(model)
+    let trainer = setup.trainer(of: model)
     if let resumed {
       try store.load(resumed.state, from: resumed.path, model: model, optimizer: trainer.optimizer)
       note("resuming from \(resumed.path) at step \(resumed.state.step)")
@@ -163,17 +163,6 @@ package final class TrainingRun {
     if let difference = configuration.differences(fromSaved: saved).first {
       throw TregError.configuration(at: "--resume", difference)
     }
-  }
-
-  private func makeTrainer(_ model: Transformer) -> Trainer {
-    Trainer(
-      model: model, objective: setup.objective, communicator: communicator,
-      exchange: configuration.gradientExchange == .reduceScatter ? .reduceScatter : .allReduce,
-      schedule: LearningRateSchedule(configuration, totalSteps: setup.plan.stepCount),
-      adamW: AdamW.Options(
-        beta1: configuration.adamBeta1, beta2: configuration.adamBeta2, epsilon: configuration.adamEpsilon,
-        weightDecay: configuration.weightDecay),
-      maximumNorm: configuration.maxGradNorm, microBatchTokens: setup.microBatchTokens)
   }
 
   /// Collective: the scores that the objective needs; nil when it needs none.

@@ -8,6 +8,7 @@ import PreferenceData
 import Reporting
 import RunFolder
 import Scoring
+import Transformer
 
 /// Everything a run needs before it writes anything: opened, read, checked, and equal on all ranks.
 struct TrainingSetup {
@@ -34,11 +35,7 @@ struct TrainingSetup {
   init(_ configuration: RunConfiguration, communicator: Communicator, environment: [String: String]) throws {
     self.configuration = configuration
     self.communicator = communicator
-    threads =
-      switch configuration.threads {
-      case .automatic: ThreadChoice.automatic(environment: environment)
-      case .count(let count): count
-      }
+    threads = Self.threads(configuration, environment: environment)
     microBatchTokens =
       switch configuration.microBatchTokens {
       case .automatic: Self.automaticMicroBatchTokens
@@ -93,12 +90,34 @@ struct TrainingSetup {
     try communicator.requireEqual(courseText, "the configuration")
   }
 
+  /// Threads of this rank: as configured, else as many as the machine has for it.
+  static func threads(_ configuration: RunConfiguration, environment: [String: String]) -> Int {
+    switch configuration.threads {
+    case .automatic: ThreadChoice.automatic(environment: environment)
+    case .count(let count): count
+    }
+  }
+
   /// The configuration without what may differ between ranks: paths, and how work is done.
   private var courseText: String {
     let free = ["model", "reference", "data", "eval_data", "rewards", "out", "threads"]
     return configuration.yamlText.split(separator: "\n").filter { line in
       !free.contains { line.hasPrefix($0 + ":") }
     }.joined(separator: "\n")
+  }
+
+  /// - Parameters:
+  ///   - exchange: nil: as configured.
+  ///   - totalSteps: steps that the learning rate's course spans; nil: those of the plan.
+  func trainer(of model: Transformer, exchange: Trainer.Exchange? = nil, totalSteps: Int? = nil) -> Trainer {
+    Trainer(
+      model: model, objective: objective, communicator: communicator,
+      exchange: exchange ?? (configuration.gradientExchange == .reduceScatter ? .reduceScatter : .allReduce),
+      schedule: LearningRateSchedule(configuration, totalSteps: totalSteps ?? plan.stepCount),
+      adamW: AdamW.Options(
+        beta1: configuration.adamBeta1, beta2: configuration.adamBeta2, epsilon: configuration.adamEpsilon,
+        weightDecay: configuration.weightDecay),
+      maximumNorm: configuration.maxGradNorm, microBatchTokens: microBatchTokens)
   }
 
   func identity(of tokens: RunTokens) -> ScoreIdentity {
