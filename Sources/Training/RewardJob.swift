@@ -27,7 +27,11 @@ package struct RewardJob {
     self.configuration = configuration
     self.communicator = communicator
     part = shard ?? (communicator.rank, communicator.size)
-    threads = TrainingSetup.threads(configuration, environment: environment)
+    threads =
+      switch configuration.threads {
+      case .automatic: ThreadChoice.automatic(environment: environment)
+      case .count(let count): count
+      }
   }
 
   /// Collective: makes the shard unless it is finished, and prints the signal's strength.

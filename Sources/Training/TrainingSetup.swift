@@ -35,7 +35,11 @@ struct TrainingSetup {
   init(_ configuration: RunConfiguration, communicator: Communicator, environment: [String: String]) throws {
     self.configuration = configuration
     self.communicator = communicator
-    threads = Self.threads(configuration, environment: environment)
+    threads =
+      switch configuration.threads {
+      case .automatic: ThreadChoice.automatic(environment: environment)
+      case .count(let count): count
+      }
     microBatchTokens =
       switch configuration.microBatchTokens {
       case .automatic: Self.automaticMicroBatchTokens
@@ -88,14 +92,6 @@ struct TrainingSetup {
     try communicator.requireEqual(train.tokens.contentHash, "the data")
     if let held { try communicator.requireEqual(held.tokens.contentHash, "eval_data") }
     try communicator.requireEqual(courseText, "the configuration")
-  }
-
-  /// Threads of this rank: as configured, else as many as the machine has for it.
-  static func threads(_ configuration: RunConfiguration, environment: [String: String]) -> Int {
-    switch configuration.threads {
-    case .automatic: ThreadChoice.automatic(environment: environment)
-    case .count(let count): count
-    }
   }
 
   /// The configuration without what may differ between ranks: paths, and how work is done.

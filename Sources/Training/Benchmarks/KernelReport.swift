@@ -1,6 +1,7 @@
 import Collectives
 import Compute
 import Configuration
+import Evaluation
 import ModelFiles
 import OrderedJSON
 import Reporting
@@ -13,7 +14,7 @@ package struct KernelReport: Sendable {
   /// - Parameter tokens: of the sequence whose kernels are timed.
   package init(_ configuration: RunConfiguration, tokens: Int, environment: [String: String]) throws {
     let source = try ModelSource.open(configuration.model)
-    let threads = TrainingSetup.threads(configuration, environment: environment)
+    let threads = configuration.threadCount(environment: environment)
     let stopwatch = Stopwatch()
     measurements = KernelBenchmark(
       source.model, tokens: tokens, workers: Workers(threads: threads), clock: { stopwatch.seconds }
