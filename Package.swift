@@ -112,6 +112,7 @@ let package = Package(
     tests(of: "ModelDescription", ["OrderedJSON", "RunFolder"]),
     tests(of: "Objectives", ["OrderedJSON", "RunFolder"]),
     tests(of: "RunFolder"),
+    tests(of: "Scoring", ["OrderedJSON", "PreferenceData", "RunFolder"]),
     tests(
       of: "Training",
       [

@@ -171,7 +171,7 @@ struct CheckpointStore {
       for rank in state.holders(of: optimizer.shard, for: communicator.rank) where !optimizer.shard.isEmpty {
         let file = FileSystem.join(
           FileSystem.join(own, Self.stateFolder), OptimizerFile.name(rank: rank, of: state.ranks))
-        try OptimizerFile.read(file, expected: state.shards[rank], into: optimizer)
+        try OptimizerFile.read(file, expected: state.shards[rank], step: state.step, into: optimizer)
       }
       optimizer.step = state.step
     }

@@ -37,6 +37,8 @@ package final class TrainingRun {
   private var communicator: Communicator { setup.communicator }
   private var configuration: RunConfiguration { setup.configuration }
   private var speaks: Bool { communicator.rank == 0 }
+  /// Scores of the held-out pairs.
+  private var heldRewards: String { FileSystem.join(layout.rewards, "eval") }
 
   /// Collective: reads and checks everything; writes nothing.
   package init(
@@ -95,9 +97,16 @@ package final class TrainingRun {
     let model = try communicator.agree { try Transformer(loading: setup.reference, workers: workers) }
     status.state = .scoring
     try leaderDoes(group) { try status.write(to: layout.status) }
+    if start == .overwrite {
+      try leaderDoes(group) {
+        for (tokens, folder) in [(setup.train, layout.rewards), (setup.held, heldRewards)] {
+          if let tokens { try ScoreFolder(folder, identity: setup.identity(of: tokens)).clearStale() }
+        }
+      }
+    }
     let scores = try obtainScores(of: setup.train, in: layout.rewards, given: configuration.rewards, model: model)
     let heldScores = try setup.held.flatMap {
-      try obtainScores(of: $0, in: FileSystem.join(layout.rewards, "eval"), given: nil, model: model)
+      try obtainScores(of: $0, in: heldRewards, given: nil, model: model)
     }
     if setup.configuration.reference != nil {
       try communicator.agree { try setup.source.weights.load(setup.source.model, into: model.parameters.all) }
@@ -184,6 +193,9 @@ package final class TrainingRun {
     var progress = Progress("scoring", total: max(own, 1), isSpeaking: speaks)
     let stopwatch = Stopwatch()
     let (rows, summary) = try provider.make(in: folder, scorer: Scorer(model: model, prompter: prompter)) {
+      if let reason = stop.reason {
+        throw TregError(reason.exitCode, "stopped while scoring, before there was anything to save")
+      }
       progress.update($0, isLogged: $0 % 32 == 0 || $0 == own)
     }
     progress.finish()

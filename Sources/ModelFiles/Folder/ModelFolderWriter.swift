@@ -57,7 +57,7 @@ package struct ModelFolderWriter {
     let names = shards.indices.map { index in
       shards.count == 1
         ? SafetensorsFolder.singleName
-        : "model-\(Self.fiveDigits(index + 1))-of-\(Self.fiveDigits(shards.count)).safetensors"
+        : "model-\(FileNumber.text(index + 1, of: shards.count)).safetensors"
     }
     for (shard, name) in zip(shards, names) {
       try SafetensorsWriter.write(shard, as: type, to: FileSystem.join(folder, name), tensor: tensor)
@@ -114,10 +114,5 @@ package struct ModelFolderWriter {
         try FileSystem.remove(FileSystem.join(folder, name))
       }
     }
-  }
-
-  private static func fiveDigits(_ number: Int) -> String {
-    let text = String(number)
-    return String(repeating: "0", count: max(0, 5 - text.count)) + text
   }
 }
