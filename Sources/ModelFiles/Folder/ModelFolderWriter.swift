@@ -121,3 +121,11 @@ package struct ModelFolderWriter {
     return String(repeating: "0", count: max(0, 5 - text.count)) + text
   }
 }
+
+extension ModelFolderWriter.Summary: CustomStringConvertible {
+  /// One line for people.
+  package var description: String {
+    let files = weightFiles.count == 1 ? weightFiles[0] : "\(weightFiles.count) files"
+    return "\(parameterCount) parameters as \(type.rawValue) in \(files), \(MemoryFormula.readable(weightBytes))"
+  }
+}
