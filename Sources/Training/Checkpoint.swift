@@ -29,7 +29,8 @@ package struct RunState: Sendable, Equatable {
     [
       "version": .integer(Self.version), "step": .integer(step), "total_steps": .integer(totalSteps),
       "num_tokens": .integer(tokenCount), "ranks": .integer(ranks), "threads": .integer(threads),
-      "shards": .array(shards.map { [.integer($0.lowerBound), .integer($0.upperBound)] }), "data_hash": .string(dataHash),
+      "shards": .array(shards.map { [.integer($0.lowerBound), .integer($0.upperBound)] }),
+      "data_hash": .string(dataHash),
       "model_hash": .string(modelHash), "score_hash": scoreHash.map { .string($0) } ?? nil,
       "configuration": .string(configuration),
     ]
@@ -117,7 +118,8 @@ struct CheckpointStore {
           optimizer,
           to: FileSystem.join(states, OptimizerFile.name(rank: communicator.rank, of: communicator.size)))
         if communicator.rank == 0 {
-          try writer.write(to: temporary, parameters: UnsafeBufferPointer(model.parameters.slice(0..<model.description.bufferCount)))
+          try writer.write(
+            to: temporary, parameters: UnsafeBufferPointer(model.parameters.slice(0..<model.description.bufferCount)))
         }
         if group.leads {
           try AtomicFile.write(state.json.text(.indented(2)) + "\n", to: FileSystem.join(states, "state.json"))

@@ -114,7 +114,8 @@ package final class TrainingRun {
     let scoreHash = try scores?.contentHash()
     if let saved = resumed?.state, saved.scoreHash != scoreHash {
       throw TregError(
-        .badData, at: layout.rewards, "these scores are not those that the checkpoint was trained with (hash \(scoreHash ?? "none"))",
+        .badData, at: layout.rewards,
+        "these scores are not those that the checkpoint was trained with (hash \(scoreHash ?? "none"))",
         isOnAllRanks: true)
     }
 
@@ -162,7 +163,8 @@ package final class TrainingRun {
 
   private func check(_ state: RunState) throws {
     guard state.dataHash == setup.train.tokens.contentHash else {
-      throw TregError.badData(at: configuration.data.joined(separator: ", "), "not the data that the checkpoint was trained on")
+      throw TregError.badData(
+        at: configuration.data.joined(separator: ", "), "not the data that the checkpoint was trained on")
     }
     guard state.modelHash == setup.modelHash else {
       throw TregError.badData(
@@ -203,7 +205,8 @@ package final class TrainingRun {
     for row in rows { signal.add(row) }
     try signal.combine(communicator)
     note(
-      "scores: \(summary.rowCount) rows, \(summary.tokenCount) tokens in \(NumberFormat.fixed(stopwatch.seconds, decimals: 1)) s; contrastive prompts cut: \(summary.cutPromptCount)")
+      "scores: \(summary.rowCount) rows, \(summary.tokenCount) tokens in \(NumberFormat.fixed(stopwatch.seconds, decimals: 1)) s; contrastive prompts cut: \(summary.cutPromptCount)"
+    )
     if setup.template != nil { note(signal.summary) }
     return provider.exchange(rows)
   }

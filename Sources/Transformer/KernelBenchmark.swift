@@ -160,7 +160,8 @@ package struct KernelBenchmark {
       + time("norm backward", floats: 3 * state + Int(2 * width + rows), work: .bytes(16 * Double(state))) { memory in
         let weights = memory + 3 * state
         tk_rms_norm_backward(
-          memory, weights, memory + state, memory + 2 * state, weights + Int(width), weights + Int(2 * width), rows, width)
+          memory, weights, memory + state, memory + 2 * state, weights + Int(width), weights + Int(2 * width), rows,
+          width)
       }
       + time("swiglu", floats: 3 * product, work: .bytes(12 * Double(product))) { memory in
         tk_swiglu(memory + 2 * product, memory, rows, mlp)
@@ -168,7 +169,8 @@ package struct KernelBenchmark {
       + time("swiglu backward", floats: 6 * product, work: .bytes(24 * Double(product))) { memory in
         tk_swiglu_backward(memory + 2 * product, memory + 4 * product, memory + 5 * product, memory, rows, mlp)
       }
-      + time("log-sum-exp of a row of logits", floats: Int(vocabulary), work: .bytes(4 * Double(vocabulary))) { memory in
+      + time("log-sum-exp of a row of logits", floats: Int(vocabulary), work: .bytes(4 * Double(vocabulary))) {
+        memory in
         // The result has to be used for the call to stay.
         memory[0] = tk_log_sum_exp(memory, vocabulary) > 1e9 ? 1 : 0
       }

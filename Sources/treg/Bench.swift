@@ -14,7 +14,8 @@ struct Bench: ParsableCommand {
 struct BenchStep: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "step",
-    abstract: "Time optimizer steps over the first rows, the frozen model's pass over them included; start-up is not counted.",
+    abstract:
+      "Time optimizer steps over the first rows, the frozen model's pass over them included; start-up is not counted.",
     discussion: RunConfiguration.keysHelp)
 
   @OptionGroup var options: RunOptions
@@ -52,7 +53,8 @@ struct BenchStep: ParsableCommand {
 struct BenchGradients: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "gradients",
-    abstract: "Write the gradient of one batch to --out, a safetensors file by Hugging Face names, before any clipping.",
+    abstract:
+      "Write the gradient of one batch to --out, a safetensors file by Hugging Face names, before any clipping.",
     discussion: RunConfiguration.keysHelp)
 
   @OptionGroup var options: RunOptions
@@ -80,7 +82,8 @@ struct BenchGradients: ParsableCommand {
       Console.print(
         json
           ? report.json.text()
-          : "loss \(NumberFormat.significant(report.loss, digits: 9)), gradient norm \(NumberFormat.significant(report.gradientNorm, digits: 6)), written to \(report.path)")
+          : "loss \(NumberFormat.significant(report.loss, digits: 9)), gradient norm \(NumberFormat.significant(report.gradientNorm, digits: 6)), written to \(report.path)"
+      )
       return .done
     }
   }
@@ -89,7 +92,8 @@ struct BenchGradients: ParsableCommand {
 struct BenchKernels: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "kernels",
-    abstract: "Time matrix products, attention and elementwise kernels at the model's shapes, on one thread and on all.")
+    abstract: "Time matrix products, attention and elementwise kernels at the model's shapes, on one thread and on all."
+  )
 
   @OptionGroup var options: RunOptions
 
@@ -113,7 +117,8 @@ struct BenchKernels: ParsableCommand {
 
 struct BenchCollectives: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "collectives", abstract: "Time the collectives of a training step beside a copy in memory; run it under mpirun.")
+    commandName: "collectives",
+    abstract: "Time the collectives of a training step beside a copy in memory; run it under mpirun.")
 
   @Flag(help: "Print one JSON object per collective, in a list.")
   var json = false

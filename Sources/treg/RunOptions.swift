@@ -10,7 +10,8 @@ struct RunOptions: ParsableArguments {
 
   @Argument(
     parsing: .allUnrecognized,
-    help: ArgumentHelp("Every key of the configuration as a flag, such as --learning-rate 5e-7.", valueName: "settings"))
+    help: ArgumentHelp("Every key of the configuration as a flag, such as --learning-rate 5e-7.", valueName: "settings")
+  )
   var settings: [String] = []
 
   /// - Parameters:
@@ -19,7 +20,9 @@ struct RunOptions: ParsableArguments {
   ///   - otherFlags: flags that the command takes itself.
   func parse(
     requiring: [String], over: [String] = [],
-    otherFlags: [String] = ["--resume", "--overwrite", "--dry-run", "--jsonl", "--shard"]
+    otherFlags: [String] = [
+      "--resume", "--overwrite", "--dry-run", "--jsonl", "--shard", "--summary-json", "--summary", "--row", "--dtype",
+    ]
   ) throws -> RunConfiguration.Parsed {
     try RunConfiguration.parse(
       file: config, flags: over + settings, requiring: requiring, otherFlags: ["--config"] + otherFlags)

@@ -12,7 +12,9 @@ struct Train: ParsableCommand {
   @OptionGroup var options: RunOptions
 
   @Option(
-    defaultAsFlag: "", help: ArgumentHelp("Go on from a checkpoint; the newest of the run's folder unless one is named.", valueName: "checkpoint"))
+    defaultAsFlag: "",
+    help: ArgumentHelp(
+      "Go on from a checkpoint; the newest of the run's folder unless one is named.", valueName: "checkpoint"))
   var resume: String?
 
   @Flag(help: "Replace what an earlier run left in the folder.")

@@ -3,7 +3,6 @@ import Compute
 import OrderedJSON
 import Reporting
 
-
 /// Bytes per second of the collectives that a training step uses, beside a plain copy in memory.
 package struct CollectiveBenchmark {
   /// One collective at one size.
