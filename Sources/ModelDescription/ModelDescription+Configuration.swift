@@ -53,6 +53,10 @@ extension ModelDescription {
     mlpBias = isLlama ? try reader.flag("mlp_bias", default: false) : false
     beginToken = try reader.tokens("bos_token_id").first
     endTokens = try reader.tokens("eos_token_id")
+    // As torch.nn.Embedding reads padding_idx: negative ones count from the end.
+    paddingToken = try reader.optionalInteger("pad_token_id", in: -vocabularySize...vocabularySize - 1).map {
+      [vocabularySize] in $0 < 0 ? $0 + vocabularySize : $0
+    }
 
     rope = try Rope(reader)
     inverseFrequencies = rope.inverseFrequencies(headDimension: headDimension)

@@ -33,6 +33,9 @@ package struct ModelDescription: Sendable, Hashable {
   package let maximumLength: Int
   package let beginToken: Int?
   package let endTokens: [Int]
+  /// A token whose embedding gets no gradient through the input; through a tied output it does. In transformers the
+  /// embedding is told `pad_token_id`, and in some chat models that token also ends every turn.
+  package let paddingToken: Int?
 
   /// `1 / wavelength` of each pair of rotated elements, in radians per position; `headDimension / 2` values.
   package let inverseFrequencies: [Float]

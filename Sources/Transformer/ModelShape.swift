@@ -33,6 +33,8 @@ struct ModelShape {
   /// The head's matrix; the embedding's when they are tied.
   let head: Int
   let tied: Bool
+  /// The token whose embedding gets no gradient through the input.
+  let paddingToken: Int?
 
   /// Width of the attention's output and of the queries.
   var queryWidth: Int { heads * headWidth }
@@ -56,6 +58,7 @@ struct ModelShape {
     vocabulary = description.vocabularySize
     epsilon = description.normEpsilon
     tied = description.tiesEmbeddings
+    paddingToken = description.paddingToken
     finalNorm = offsets["model.norm.weight"]!
     embedding = offsets["model.embed_tokens.weight"]!
     head = tied ? embedding : offsets["lm_head.weight"]!

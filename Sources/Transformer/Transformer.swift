@@ -106,7 +106,7 @@ package final class Transformer {
       done = layer.weights.range.upperBound
     }
     let embedding = gradients.pointer + shape.embedding
-    for (row, token) in batch.tokens.enumerated() {
+    for (row, token) in batch.tokens.enumerated() where Int(token) != shape.paddingToken {
       tk_add(embedding + Int(token) * shape.width, stream + row * shape.width, Int64(shape.width))
     }
     finished(done..<parameters.count)

@@ -28,7 +28,10 @@ import Transformer
   static let forests: [[[ScoredSequence]]] = [
     [[ScoredSequence(tokens: [1, 5, 6], scored: 1..<3), ScoredSequence(tokens: [1, 7], scored: 1..<2)]],
     [
-      [ScoredSequence(tokens: [2, 3, 4, 4, 9], scored: 3..<5), ScoredSequence(tokens: [2, 3, 4, 4, 1, 2], scored: 3..<6)],
+      [
+        ScoredSequence(tokens: [2, 3, 4, 4, 9], scored: 3..<5),
+        ScoredSequence(tokens: [2, 3, 4, 4, 1, 2], scored: 3..<6),
+      ],
       [
         ScoredSequence(tokens: [1, 3, 8, 9], scored: 2..<4),
         ScoredSequence(tokens: [1, 3, 8, 9, 2, 10, 8, 9], scored: 6..<8),
@@ -91,6 +94,34 @@ import Transformer
           "\(parameter.name)[\(probe - parameter.offset)]: \(gradient) against \(difference)")
       }
     }
+  }
+
+  /// transformers gives the padding token's embedding no gradient through the input, also where it ends real turns.
+  @Test(arguments: [true, false]) func paddingTokensEmbeddingLearnsOnlyThroughTheOutput(tied: Bool) throws {
+    let heads = #""num_attention_heads": 4, "num_key_value_heads": 2, "tie_word_embeddings": \#(tied)"#
+    let batch = PackedBatch(Self.forests[0].map(TokenTree.init))
+    func gradient(_ extra: String) throws -> (ModelDescription, FloatBuffer) {
+      let description = try Self.description(heads + extra)
+      let plain = PlainModel(description, seed: 11)
+      let parameters = FloatBuffer(count: description.bufferCount)
+      for index in plain.weights.indices { parameters.pointer[index] = Float(plain.weights[index]) }
+      let model = Transformer(description: description, parameters: parameters, workers: Workers(threads: 1))
+      let gradients = FloatBuffer(count: description.bufferCount)
+      _ = model.forward(batch, forBackward: true)
+      model.backward(batch, coefficients: [Float](repeating: 1, count: batch.targetCount), gradients: gradients)
+      return (description, gradients)
+    }
+    let (description, whole) = try gradient("")
+    let (_, padded) = try gradient(#", "pad_token_id": 2"#)
+    let embedding = try #require(description.parameter(named: "model.embed_tokens.weight"))
+    let row = embedding.offset + 2 * description.width..<embedding.offset + 3 * description.width
+    #expect(batch.tokens.contains(2))
+    for index in 0..<description.bufferCount where !row.contains(index) {
+      #expect(padded.pointer[index] == whole.pointer[index])
+    }
+    #expect(row.contains { padded.pointer[$0] != whole.pointer[$0] })
+    // Untied, nothing else reaches that row.
+    #expect(row.contains { padded.pointer[$0] != 0 } == tied)
   }
 
   @Test func bitsDoNotDependOnThreads() throws {
