@@ -1,5 +1,6 @@
 import Collectives
 import Compute
+import Evaluation
 import Objectives
 import PreferenceData
 import RunFolder
@@ -69,14 +70,14 @@ package final class Trainer {
   package func step(_ pairs: [TokenizedPair], scores: [RowScores], globalCount: Int) throws -> StepReport {
     gradients.clear()
     var metrics = PreferenceMetrics(hasTokenRewards: objective.needs.contains(.rewards))
-    for batch in microBatches(pairs) {
-      let packed = PackedBatch(batch.map { TokenTree([pairs[$0].chosenSequence, pairs[$0].rejectedSequence]) })
+    for batch in Division.microBatches(of: pairs, maxTokens: microBatchTokens) {
+      let packed = PackedBatch(pairs: batch.map { pairs[$0] })
       let logProbs = model.forward(packed, forBackward: true)
       var coefficients = [Float](repeating: 0, count: packed.targetCount)
       for (tree, index) in batch.enumerated() {
         let (outcome, statistics, own) = evaluate(
-          packed, tree: tree, logProbs: logProbs, scores: scores.isEmpty ? nil : scores[index],
-          scale: 1 / Double(globalCount))
+          logProbs[packed.targets(tree: tree, sequence: 0)], logProbs[packed.targets(tree: tree, sequence: 1)],
+          scores: scores.isEmpty ? nil : scores[index], scale: 1 / Double(globalCount))
         metrics.add(statistics, outcome, tokens: pairs[index].conversationTokens)
         coefficients.replaceSubrange(packed.targets(tree: tree, sequence: 0), with: own.chosen)
         coefficients.replaceSubrange(packed.targets(tree: tree, sequence: 1), with: own.rejected)
@@ -113,41 +114,28 @@ package final class Trainer {
   /// Collective: metrics of held-out pairs, without a gradient.
   package func evaluate(_ pairs: [TokenizedPair], scores: [RowScores]) throws -> PreferenceMetrics {
     var metrics = PreferenceMetrics(hasTokenRewards: objective.needs.contains(.rewards))
-    for batch in microBatches(pairs) {
-      let packed = PackedBatch(batch.map { TokenTree([pairs[$0].chosenSequence, pairs[$0].rejectedSequence]) })
-      let logProbs = model.forward(packed)
-      for (tree, index) in batch.enumerated() {
-        let (outcome, statistics, _) = evaluate(
-          packed, tree: tree, logProbs: logProbs, scores: scores.isEmpty ? nil : scores[index], scale: 1)
-        metrics.add(statistics, outcome, tokens: pairs[index].conversationTokens)
-      }
+    model.forEachPair(of: pairs, microBatchTokens: microBatchTokens) { index, chosen, rejected in
+      let (outcome, statistics, _) = evaluate(
+        chosen, rejected, scores: scores.isEmpty ? nil : scores[index], scale: 1)
+      metrics.add(statistics, outcome, tokens: pairs[index].conversationTokens)
     }
     try metrics.combine(communicator)
     return metrics
   }
 
-  private func microBatches(_ pairs: [TokenizedPair]) -> [[Int]] {
-    Division.microBatches(Array(pairs.indices), costs: pairs.map(\.tokenCount), maxTokens: microBatchTokens)
-  }
-
   private func evaluate(
-    _ packed: PackedBatch, tree: Int, logProbs: [Float], scores: RowScores?, scale: Double
+    _ chosen: ArraySlice<Float>, _ rejected: ArraySlice<Float>, scores: RowScores?, scale: Double
   ) -> (PairOutcome, PairStatistics, PairCoefficients) {
-    func response(_ sequence: Int, _ scores: ResponseScores?) -> ResponseStatistics {
+    func response(_ logProbs: ArraySlice<Float>, _ scores: ResponseScores?) -> ResponseStatistics {
       let needs = objective.needs
       return ResponseStatistics(
-        logProbs: Array(logProbs[packed.targets(tree: tree, sequence: sequence)]),
+        logProbs: Array(logProbs),
         reference: needs.contains(.reference) ? scores?.reference : nil,
         rewards: needs.contains(.rewards) ? scores?.rewards : nil)
     }
-    let pair = PairStatistics(chosen: response(0, scores?.chosen), rejected: response(1, scores?.rejected))
+    let pair = PairStatistics(chosen: response(chosen, scores?.chosen), rejected: response(rejected, scores?.rejected))
     var coefficients = PairCoefficients(zerosFor: pair)
     let outcome = objective.evaluate(pair, scale: scale, into: &coefficients)
     return (outcome, pair, coefficients)
   }
-}
-
-extension TokenizedPair {
-  /// Tokens of both conversations, the prompt counted in each, as trainers that do not share prompts count them.
-  package var conversationTokens: Int { tokenCount + prompt.count }
 }

@@ -10,14 +10,18 @@ struct RunOptions: ParsableArguments {
 
   @Argument(
     parsing: .allUnrecognized,
-    help: ArgumentHelp("Every key of the configuration as a flag, such as --learning-rate 5e-7.", valueName: "settings"))
+    help: ArgumentHelp("Every key of the configuration as a flag, such as --learning-rate 5e-7.", valueName: "settings")
+  )
   var settings: [String] = []
 
   /// - Parameter requiring: keys that the command cannot do without.
   func parse(requiring: [String]) throws -> RunConfiguration.Parsed {
     try RunConfiguration.parse(
       file: config, flags: settings, requiring: requiring,
-      otherFlags: ["--config", "--resume", "--overwrite", "--dry-run", "--jsonl", "--shard"])
+      otherFlags: [
+        "--config", "--resume", "--overwrite", "--dry-run", "--jsonl", "--shard", "--summary-json", "--summary",
+        "--row", "--dtype",
+      ])
   }
 }
 

@@ -116,3 +116,11 @@ package struct ModelFolderWriter {
     }
   }
 }
+
+extension ModelFolderWriter.Summary: CustomStringConvertible {
+  /// One line for people.
+  package var description: String {
+    let files = weightFiles.count == 1 ? weightFiles[0] : "\(weightFiles.count) files"
+    return "\(parameterCount) parameters as \(type.rawValue) in \(files), \(MemoryFormula.readable(weightBytes))"
+  }
+}
