@@ -118,5 +118,10 @@ let package = Package(
     tests(of: "ModelFiles", ["ModelDescription", "OrderedJSON", "RunFolder"]),
     tests(of: "Collectives", ["collectives-check"]),
     tests(of: "Tokenization", ["OrderedJSON", "RunFolder"]),
+    // The programs as users run them.
+    .testTarget(
+      name: "EndToEndTests", dependencies: ["treg", "ModelFiles", "OrderedJSON", "RunFolder"], path: "Tests/EndToEndTests",
+      exclude: ["Golden"],
+      swiftSettings: swiftSettings),
   ]
 )
