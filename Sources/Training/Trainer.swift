@@ -9,9 +9,9 @@ import Transformer
 /// Optimizer steps and evaluations of one model on preference pairs, the same on every rank but for its share of rows.
 ///
 /// The loss of a step is the mean over the pairs of its global batch: a sum over ranks divided by a count that all know.
-final class Trainer {
+package final class Trainer {
   /// How summed gradients reach the optimizer.
-  enum Exchange {
+  package enum Exchange {
     /// Every rank receives the sum of its shard, steps it, and the parameters are gathered.
     case reduceScatter
     /// Every rank receives the whole sum and steps all parameters.
@@ -19,16 +19,16 @@ final class Trainer {
   }
 
   /// What a step reports beside its pairs' metrics.
-  struct StepReport {
-    var metrics: PreferenceMetrics
+  package struct StepReport {
+    package var metrics: PreferenceMetrics
     /// 2-norm of the whole gradient before clipping.
-    var gradientNorm: Double
-    var learningRate: Double
+    package var gradientNorm: Double
+    package var learningRate: Double
   }
 
-  let model: Transformer
-  let optimizer: AdamW
-  let shards: [Range<Int>]
+  package let model: Transformer
+  package let optimizer: AdamW
+  package let shards: [Range<Int>]
   private let objective: any Objective
   private let communicator: Communicator
   private let exchange: Exchange
@@ -37,7 +37,7 @@ final class Trainer {
   private let microBatchTokens: Int
   private let gradients: FloatBuffer
 
-  init(
+  package init(
     model: Transformer, objective: any Objective, communicator: Communicator, exchange: Exchange,
     schedule: LearningRateSchedule, adamW: AdamW.Options, maximumNorm: Double, microBatchTokens: Int
   ) {
@@ -66,7 +66,7 @@ final class Trainer {
   ///   - scores: what the frozen model says of each of them; empty when the objective needs nothing of it.
   ///   - globalCount: pairs of the global batch over all ranks.
   /// - Throws: 79 when loss or gradient is not finite; nothing is updated then.
-  func step(_ pairs: [TokenizedPair], scores: [RowScores], globalCount: Int) throws -> StepReport {
+  package func step(_ pairs: [TokenizedPair], scores: [RowScores], globalCount: Int) throws -> StepReport {
     gradients.clear()
     var metrics = PreferenceMetrics(hasTokenRewards: objective.needs.contains(.rewards))
     for batch in microBatches(pairs) {
@@ -111,7 +111,7 @@ final class Trainer {
   }
 
   /// Collective: metrics of held-out pairs, without a gradient.
-  func evaluate(_ pairs: [TokenizedPair], scores: [RowScores]) throws -> PreferenceMetrics {
+  package func evaluate(_ pairs: [TokenizedPair], scores: [RowScores]) throws -> PreferenceMetrics {
     var metrics = PreferenceMetrics(hasTokenRewards: objective.needs.contains(.rewards))
     for batch in microBatches(pairs) {
       let packed = PackedBatch(batch.map { TokenTree([pairs[$0].chosenSequence, pairs[$0].rejectedSequence]) })

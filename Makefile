@@ -1,0 +1,59 @@
+# make demo    a real model, real pairs, two MPI ranks: from nothing to a trained folder
+# make test    every test
+# make bench   beside TRL and PyTorch (needs them: BENCH_PYTHON=a Python that has torch, transformers and trl)
+# make parity  the real model against PyTorch (the same Python)
+# make install PREFIX=/usr/local
+# make format  the source in its one format
+
+PREFIX ?= /usr/local
+BENCH_PYTHON ?= python3
+BENCH_ROWS ?= 24
+BENCH_REPEATS ?= 3
+BUILD := swift build -c release
+RELEASE := .build/release
+
+.PHONY: build shims demo test bench parity install format lint clean
+
+build: shims
+	scripts/setup
+	$(BUILD) --product treg
+	$(BUILD) --product treg-launch
+
+# One shim per MPI that is installed; the worker loads the one that fits how it was started.
+shims:
+	scripts/setup
+	$(MAKE) --no-print-directory -C CMPI OUT=$(CURDIR)/.build/cmpi
+
+demo: build
+	demo/run
+
+test: shims
+	scripts/setup tests
+	$(MAKE) --no-print-directory -C CMPI OUT=$(CURDIR)/.build/cmpi
+	$(BUILD) --build-tests
+	scripts/test
+
+bench: build
+	$(BENCH_PYTHON) Benchmarks/run.py --treg $(RELEASE)/treg --model "$$(python3 demo/fetch_model.py)" \
+	  --python $(BENCH_PYTHON) --rows $(BENCH_ROWS) --repeats $(BENCH_REPEATS)
+
+parity: build
+	$(BENCH_PYTHON) Tests/Oracles/parity_real.py --treg $(RELEASE)/treg --model "$$(python3 demo/fetch_model.py)"
+
+install: shims
+	$(BUILD) --product treg --static-swift-stdlib
+	$(BUILD) --product treg-launch --static-swift-stdlib
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/treg
+	install $(RELEASE)/treg $(RELEASE)/treg-launch $(DESTDIR)$(PREFIX)/bin
+	install .build/cmpi/libcmpi-*.so $(DESTDIR)$(PREFIX)/lib/treg
+
+FORMATTED := Package.swift Sources launch Tests
+
+format:
+	swift format --in-place --recursive --parallel --configuration .swift-format $(FORMATTED)
+
+lint:
+	swift format lint --strict --recursive --parallel --configuration .swift-format $(FORMATTED)
+
+clean:
+	rm -rf .build
