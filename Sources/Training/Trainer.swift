@@ -36,7 +36,8 @@ package final class Trainer {
   private let schedule: LearningRateSchedule
   private let maximumNorm: Double
   private let microBatchTokens: Int
-  private let gradients: FloatBuffer
+  /// Laid out as the parameters; what ``computeGradient(_:scores:globalCount:)`` left.
+  let gradients: FloatBuffer
 
   package init(
     model: Transformer, objective: any Objective, communicator: Communicator, exchange: Exchange,
@@ -68,6 +69,24 @@ package final class Trainer {
   ///   - globalCount: pairs of the global batch over all ranks.
   /// - Throws: 79 when loss or gradient is not finite; nothing is updated then.
   package func step(_ pairs: [TokenizedPair], scores: [RowScores], globalCount: Int) throws -> StepReport {
+    let (metrics, norm) = try computeGradient(pairs, scores: scores, globalCount: globalCount)
+    let rate = schedule.rate(at: optimizer.step)
+    // As torch.nn.utils.clip_grad_norm_.
+    let clip = maximumNorm > 0 ? min(1, maximumNorm / (norm + 1e-6)) : 1
+    optimizer.update(
+      parameters: model.parameters, gradients: gradients, gradientScale: Float(clip), learningRate: rate)
+    if case .reduceScatter = exchange { try communicator.allGather(model.parameters.all, shards: shards) }
+    return StepReport(metrics: metrics, gradientNorm: norm, learningRate: rate)
+  }
+
+  /// Collective: leaves the gradient of a global batch's mean loss in ``gradients``, where this rank's shard is the sum
+  /// over ranks, not clipped.
+  ///
+  /// - Parameters: as ``step(_:scores:globalCount:)``.
+  /// - Returns: metrics of the batch and the 2-norm of the whole gradient.
+  func computeGradient(
+    _ pairs: [TokenizedPair], scores: [RowScores], globalCount: Int
+  ) throws -> (metrics: PreferenceMetrics, norm: Double) {
     gradients.clear()
     var metrics = PreferenceMetrics(hasTokenRewards: objective.needs.contains(.rewards))
     for batch in Division.microBatches(of: pairs, maxTokens: microBatchTokens) {
@@ -102,13 +121,7 @@ package final class Trainer {
         "\(metrics.loss.isFinite ? "the gradient" : "the loss") is not finite; no weight was changed",
         isOnAllRanks: true)
     }
-    let rate = schedule.rate(at: optimizer.step)
-    // As torch.nn.utils.clip_grad_norm_.
-    let clip = maximumNorm > 0 ? min(1, maximumNorm / (norm + 1e-6)) : 1
-    optimizer.update(
-      parameters: model.parameters, gradients: gradients, gradientScale: Float(clip), learningRate: rate)
-    if case .reduceScatter = exchange { try communicator.allGather(model.parameters.all, shards: shards) }
-    return StepReport(metrics: metrics, gradientNorm: norm, learningRate: rate)
+    return (metrics, norm)
   }
 
   /// Collective: metrics of held-out pairs, without a gradient.

@@ -114,11 +114,12 @@ package final class TrainingRun {
     let scoreHash = try scores?.contentHash()
     if let saved = resumed?.state, saved.scoreHash != scoreHash {
       throw TregError(
-        .badData, at: layout.rewards, "these scores are not those that the checkpoint was trained with (hash \(scoreHash ?? "none"))",
+        .badData, at: layout.rewards,
+        "these scores are not those that the checkpoint was trained with (hash \(scoreHash ?? "none"))",
         isOnAllRanks: true)
     }
 
-    let trainer = makeTrainer(model)
+    let trainer = setup.trainer(of: model)
     if let resumed {
       try store.load(resumed.state, from: resumed.path, model: model, optimizer: trainer.optimizer)
       note("resuming from \(resumed.path) at step \(resumed.state.step)")
@@ -162,7 +163,8 @@ package final class TrainingRun {
 
   private func check(_ state: RunState) throws {
     guard state.dataHash == setup.train.tokens.contentHash else {
-      throw TregError.badData(at: configuration.data.joined(separator: ", "), "not the data that the checkpoint was trained on")
+      throw TregError.badData(
+        at: configuration.data.joined(separator: ", "), "not the data that the checkpoint was trained on")
     }
     guard state.modelHash == setup.modelHash else {
       throw TregError.badData(
@@ -172,17 +174,6 @@ package final class TrainingRun {
     if let difference = configuration.differences(fromSaved: saved).first {
       throw TregError.configuration(at: "--resume", difference)
     }
-  }
-
-  private func makeTrainer(_ model: Transformer) -> Trainer {
-    Trainer(
-      model: model, objective: setup.objective, communicator: communicator,
-      exchange: configuration.gradientExchange == .reduceScatter ? .reduceScatter : .allReduce,
-      schedule: LearningRateSchedule(configuration, totalSteps: setup.plan.stepCount),
-      adamW: AdamW.Options(
-        beta1: configuration.adamBeta1, beta2: configuration.adamBeta2, epsilon: configuration.adamEpsilon,
-        weightDecay: configuration.weightDecay),
-      maximumNorm: configuration.maxGradNorm, microBatchTokens: setup.microBatchTokens)
   }
 
   /// Collective: the scores that the objective needs; nil when it needs none.
@@ -214,7 +205,8 @@ package final class TrainingRun {
     for row in rows { signal.add(row) }
     try signal.combine(communicator)
     note(
-      "scores: \(summary.rowCount) rows, \(summary.tokenCount) tokens in \(NumberFormat.fixed(stopwatch.seconds, decimals: 1)) s; contrastive prompts cut: \(summary.cutPromptCount)")
+      "scores: \(summary.rowCount) rows, \(summary.tokenCount) tokens in \(NumberFormat.fixed(stopwatch.seconds, decimals: 1)) s; contrastive prompts cut: \(summary.cutPromptCount)"
+    )
     if setup.template != nil { note(signal.summary) }
     return provider.exchange(rows)
   }

@@ -9,6 +9,7 @@ import PreferenceData
 import Reporting
 import RunFolder
 import Scoring
+import Transformer
 
 /// Everything a run needs before it writes anything: opened, read, checked, and equal on all ranks.
 struct TrainingSetup {
@@ -84,6 +85,20 @@ struct TrainingSetup {
     return configuration.yamlText.split(separator: "\n").filter { line in
       !free.contains { line.hasPrefix($0 + ":") }
     }.joined(separator: "\n")
+  }
+
+  /// - Parameters:
+  ///   - exchange: nil: as configured.
+  ///   - totalSteps: steps that the learning rate's course spans; nil: those of the plan.
+  func trainer(of model: Transformer, exchange: Trainer.Exchange? = nil, totalSteps: Int? = nil) -> Trainer {
+    Trainer(
+      model: model, objective: objective, communicator: communicator,
+      exchange: exchange ?? (configuration.gradientExchange == .reduceScatter ? .reduceScatter : .allReduce),
+      schedule: LearningRateSchedule(configuration, totalSteps: totalSteps ?? plan.stepCount),
+      adamW: AdamW.Options(
+        beta1: configuration.adamBeta1, beta2: configuration.adamBeta2, epsilon: configuration.adamEpsilon,
+        weightDecay: configuration.weightDecay),
+      maximumNorm: configuration.maxGradNorm, microBatchTokens: microBatchTokens)
   }
 
   func identity(of tokens: RunTokens) -> ScoreIdentity {
