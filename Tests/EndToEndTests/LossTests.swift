@@ -88,6 +88,10 @@ extension EndToEndTests {
       let (before, after) = (try FinishedRun(Tiny.model).weights(), try FinishedRun(out).weights())
       #expect(before.keys.sorted() == after.keys.sorted())
       #expect(before.allSatisfy { after[$0.key]?.count == $0.value.count && after[$0.key] != $0.value })
+      #expect(
+        try FinishedRun(out).names(in: "run") == [
+          "config.yaml", "errors", "lock", "logs", "metrics.jsonl", "run.json", "status.json",
+        ])
       let status = try String(contentsOfFile: out + "/run/status.json", encoding: .utf8)
       #expect(status.contains("\"done\""))
       // It can be trained again, by the saved configuration.

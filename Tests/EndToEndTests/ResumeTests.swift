@@ -7,8 +7,8 @@ extension EndToEndTests {
     /// Steps of a run that is long enough to be interrupted.
     private static let steps = 160
 
-    private func long(_ out: String, _ more: String...) -> [String] {
-      Tiny.train(out, "--global-batch-size", "4", "--max-steps", "\(Self.steps)", "--learning-rate", "1e-4") + more
+    private func long(_ out: String, steps: Int = steps, _ more: String...) -> [String] {
+      Tiny.train(out, "--global-batch-size", "4", "--max-steps", "\(steps)", "--learning-rate", "1e-4") + more
     }
 
     /// How a user ends a run.
@@ -44,7 +44,7 @@ extension EndToEndTests {
     }
 
     /// Starts a run, ends it once it has taken steps, and checks what it leaves.
-    private func interrupt(_ command: [String], out: String, by ending: Ending) throws {
+    private func interrupt(_ command: [String], out: String, steps total: Int = steps, by ending: Ending) throws {
       let program = try Program(command)
       let isUnderWay = program.reaches { ((try? FinishedRun(out).losses().count) ?? 0) > 5 }
       try #require(isUnderWay)
@@ -52,16 +52,16 @@ extension EndToEndTests {
       let ended = try program.wait()
       #expect(ended.exitCode == ending.exitCode, "\(ended.errors)")
       let steps = try FinishedRun(out).losses().count
-      try #require(steps < Self.steps, "the run was over before it could be interrupted")
+      try #require(steps < total, "the run was over before it could be interrupted")
       #expect(
         try FinishedRun(out).checkpoints.contains("checkpoint-\(steps)"), "a checkpoint of the last step is there")
       #expect(!exists(out + "/model.safetensors"), "there is no trained model yet")
-      #expect(ended.errors.contains("stopped after step \(steps) of \(Self.steps)"), "\(ended.errors)")
+      #expect(ended.errors.contains("stopped after step \(steps) of \(total)"), "\(ended.errors)")
       #expect(try String(contentsOfFile: out + "/run/status.json", encoding: .utf8).contains("\"stopped\""))
     }
 
-    private func expectEveryStepOnce(_ out: String) throws {
-      #expect(try FinishedRun(out).metrics().compactMap { $0["step"]?.integer } == Array(1...Self.steps))
+    private func expectEveryStepOnce(_ out: String, steps: Int = steps) throws {
+      #expect(try FinishedRun(out).metrics().compactMap { $0["step"]?.integer } == Array(1...steps))
     }
 
     @Test(arguments: Ending.allCases)
@@ -93,20 +93,48 @@ extension EndToEndTests {
       #expect(try FinishedRun(out).checkpoints == ["checkpoint-144", "checkpoint-160"], "save_total_limit 2 is kept")
     }
 
-    @Test(.disabled(if: withoutMPI, "TREG_TESTS_WITHOUT_MPI is 1"), arguments: [Ending.userSignal, .stopFile])
-    func twoRanksInterruptedAndResumed(ending: Ending) throws {
+    @Test(.disabled(if: withoutMPI, "TREG_TESTS_WITHOUT_MPI is 1"))
+    func twoRanksInterruptedAndResumed() throws {
       #expect(shimsAreBuilt)
       let scratch = try Scratch()
-      let (out, whole) = (scratch.path("out"), scratch.path("whole"))
+      let steps = 80
       let ranks = Program.openMPI(2) + [Program.treg]
-      try interrupt(ranks + long(out), out: out, by: ending)
-      for arguments in [long(out, "--resume"), long(whole)] {
-        let run = try Program.run(ranks + arguments)
-        try #require(run.exitCode == 0, "\(run.errors)")
+      let whole = scratch.path("whole")
+      let unbroken = try Program.run(ranks + long(whole, steps: steps))
+      try #require(unbroken.exitCode == 0, "\(unbroken.errors)")
+      for ending in [Ending.userSignal, .stopFile] {
+        let out = scratch.path("\(ending)")
+        try interrupt(ranks + long(out, steps: steps), out: out, steps: steps, by: ending)
+        let resumed = try Program.run(ranks + long(out, steps: steps, "--resume"))
+        try #require(resumed.exitCode == 0, "\(resumed.errors)")
+        #expect(try FinishedRun(out).modelBytes() == FinishedRun(whole).modelBytes(), "the same bits")
+        #expect(try FinishedRun(out).losses() == FinishedRun(whole).losses())
+        try expectEveryStepOnce(out, steps: steps)
       }
-      #expect(try FinishedRun(out).modelBytes() == FinishedRun(whole).modelBytes(), "the same bits")
-      #expect(try FinishedRun(out).losses() == FinishedRun(whole).losses())
-      try expectEveryStepOnce(out)
+    }
+
+    /// The first asks for a checkpoint after the step, which here takes long; the second does not wait for it.
+    @Test func aSecondControlCLeavesAtOnce() throws {
+      let scratch = try Scratch()
+      let out = scratch.path("out")
+      let rows = try Tiny.rows().joined(separator: "\n") + "\n"
+      let many = try scratch.write(String(repeating: rows, count: 240), to: "many.jsonl")
+      let program = try Program(
+        [Program.treg]
+          + Tiny.train(
+            out, "--data", many, "--global-batch-size", "5760", "--loss-type", "simpo", "--treg-alpha", "0",
+            "--max-steps", "1000"))
+      let isUnderWay = program.reaches { ((try? FinishedRun(out).losses().count) ?? 0) > 0 }
+      try #require(isUnderWay)
+      // Well into the second step.
+      usleep(250_000)
+      program.signal(SIGINT)
+      usleep(100_000)
+      #expect(program.isRunning, "the step goes on")
+      program.signal(SIGINT)
+      let ended = try program.wait(seconds: 5)
+      #expect(ended.exitCode == 130, "\(ended.errors)")
+      #expect(try FinishedRun(out).checkpoints.isEmpty)
     }
 
     /// Ten steps: rounding, which differs between layouts, has no time to grow.
