@@ -134,5 +134,10 @@ let package = Package(
         "Collectives", "Configuration", "ModelDescription", "ModelFiles", "Objectives", "OrderedJSON", "PreferenceData",
         "Reporting", "RunFolder", "Scoring",
       ]),
+    // The programs as users run them.
+    .testTarget(
+      name: "EndToEndTests", dependencies: ["treg", "ModelFiles", "OrderedJSON", "RunFolder"], path: "Tests/EndToEndTests",
+      exclude: ["Golden"],
+      swiftSettings: swiftSettings),
   ]
 )

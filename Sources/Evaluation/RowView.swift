@@ -22,10 +22,10 @@ struct RowView {
     ].joined(separator: "\n")
   }
 
-  /// The largest reward has the full colour; rewards that hardly differ from zero stay pale.
+  /// The largest reward of the row has the full colour, but for rows where hardly any differs from zero.
   private var scale: Double {
     let largest = (scores.chosen.rewards + scores.rejected.rewards).map { abs($0) }.max() ?? 0
-    return max(Double(largest), 0.1)
+    return max(Double(largest), 0.05)
   }
 
   private var truncation: String {

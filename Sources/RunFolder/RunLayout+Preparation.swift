@@ -54,7 +54,10 @@ extension RunLayout {
     if let name = try FileSystem.contents(ofFolder: root).first(where: { !besides.contains($0) }) { return name }
     guard FileSystem.kind(of: run) == .folder else { return nil }
     let passing: Set = ["lock", "stop", "logs", "errors"]
-    return try FileSystem.contents(ofFolder: run).first { !passing.contains($0) }.map { "run/" + $0 }
+    // Hidden files are what a killed process left unfinished.
+    return try FileSystem.contents(ofFolder: run).first { !passing.contains($0) && !$0.hasPrefix(".") }.map {
+      "run/" + $0
+    }
   }
 
   /// Removes the files that a run writes. What else users keep in the folder is left alone: `--out ~` with

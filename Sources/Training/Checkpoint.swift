@@ -168,14 +168,27 @@ struct CheckpointStore {
         model.description, into: model.parameters.slice(0..<model.description.bufferCount))
     }
     try communicator.broadcast(model.parameters.all, from: 0)
-    let own = FileSystem.kind(of: path) == .folder ? path : group.layout.checkpoint(step: state.step)
     try communicator.agree {
       for rank in state.holders(of: optimizer.shard, for: communicator.rank) where !optimizer.shard.isEmpty {
-        let file = FileSystem.join(
-          FileSystem.join(own, Self.stateFolder), OptimizerFile.name(rank: rank, of: state.ranks))
-        try OptimizerFile.read(file, expected: state.shards[rank], step: state.step, into: optimizer)
+        let name = OptimizerFile.name(rank: rank, of: state.ranks)
+        try OptimizerFile.read(
+          file(name, of: state, from: path), expected: state.shards[rank], step: state.step, into: optimizer)
       }
       optimizer.step = state.step
     }
+  }
+
+  /// A file of the checkpoint's state: in the folder that rank 0 reads, else, where this rank has a run folder of its
+  /// own, in the same checkpoint there.
+  private func file(_ name: String, of state: RunState, from path: String) throws -> String {
+    func states(_ folder: String) -> String { FileSystem.join(folder, Self.stateFolder) }
+    let named = FileSystem.join(states(path), name)
+    let own = states(group.layout.checkpoint(step: state.step))
+    let description = FileSystem.join(own, "state.json")
+    guard FileSystem.kind(of: named) == nil, FileSystem.kind(of: description) == .file else { return named }
+    var found = try RunState(parsing: FileSystem.readText(description), place: description)
+    // It holds paths, which may differ between ranks; all that matters of it was compared before the run was saved.
+    found.configuration = state.configuration
+    return found == state ? FileSystem.join(own, name) : named
   }
 }

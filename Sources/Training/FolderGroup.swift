@@ -21,9 +21,9 @@ struct FolderGroup: Sendable {
     let leader = try communicator.agree {
       (0...communicator.rank).first { FileSystem.kind(of: mark($0)) == .file } ?? communicator.rank
     }
-    // Nobody takes a mark away before all have looked.
-    try communicator.barrier()
-    try FileSystem.remove(mark(communicator.rank))
+    // Nobody takes a mark away before all have looked, which the agreement above saw to; and nobody goes on before all
+    // marks are gone, for they would count as content of a folder that should be empty.
+    try communicator.agree { try FileSystem.remove(mark(communicator.rank)) }
     return FolderGroup(layout: layout, leader: leader, rank: communicator.rank)
   }
 }

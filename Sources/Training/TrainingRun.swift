@@ -2,6 +2,7 @@ import Collectives
 import Compute
 import Configuration
 import ModelFiles
+import OrderedJSON
 import PreferenceData
 import Reporting
 import RunFolder
@@ -63,8 +64,10 @@ package final class TrainingRun {
     defer { lock?.release() }
     var status = RunStatus(ranks: communicator.size, totalSteps: setup.plan.stepCount)
     do {
+      let facts = try RunFacts(setup)
       try leaderDoes(group) {
         try AtomicFile.write(configuration.yamlText, to: layout.configuration)
+        try AtomicFile.write(facts.json.text(.indented(2)) + "\n", to: layout.facts)
         try status.write(to: layout.status)
       }
       let code = try train(group, status: &status)

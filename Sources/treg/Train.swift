@@ -11,8 +11,10 @@ struct Train: ParsableCommand {
 
   @OptionGroup var options: RunOptions
 
+  // Only the word right after it: the parser's default takes any later word that starts with no dash, such as the
+  // value of the next key.
   @Option(
-    defaultAsFlag: "",
+    defaultAsFlag: "", parsing: .next,
     help: ArgumentHelp(
       "Go on from a checkpoint; the newest of the run's folder unless one is named.", valueName: "checkpoint"))
   var resume: String?

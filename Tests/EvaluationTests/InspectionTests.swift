@@ -1,7 +1,10 @@
 import Configuration
 import Evaluation
+import ModelFiles
+import PreferenceData
 import Reporting
 import RunFolder
+import Scoring
 import Testing
 
 @Suite struct InspectionTests {
@@ -18,9 +21,40 @@ import Testing
     #expect(text.contains("\nrejected: 2 tokens scored"))
     #expect(text.contains("truncated: nothing"))
     #expect(!text.contains("\u{1B}"))
-    #expect(text.contains("[+") || text.contains("[-"))
-    let coloured = try inspection(bench.configuration()).row(1, palette: .cube)
-    #expect(coloured.contains("\u{1B}[48;5;"))
+  }
+
+  /// Scores as if the model found the first token of every chosen response good and of every rejected one bad.
+  private func writeRewards(_ bench: Bench) throws {
+    let source = try ModelSource.open(bench.model)
+    let tokenizer = try source.pairTokenizer(source.tokenizer(), limits: LengthLimits(maxLength: 100))
+    let data = try RunTokens.read([bench.data], tokenizer: tokenizer, skippingBadRows: false, threads: 1)
+    func scores(_ count: Int, _ first: Float) -> ResponseScores {
+      let rest = [Float](repeating: -1, count: count - 1)
+      return ResponseScores(reference: [-1] + rest, better: [first] + rest, worse: [-1] + rest)
+    }
+    let rows = data.pairs.map {
+      RowScores(
+        row: $0.row, chosen: scores($0.chosen.scoredCount, 0), rejected: scores($0.rejected.scoredCount, -3))
+    }
+    let identity = ScoreIdentity(
+      modelHash: try source.contentHash, dataHash: data.tokens.contentHash, rowCount: rows.count,
+      template: try ContrastiveTemplate.find("turn"), maxLength: 100, maxPromptLength: nil)
+    try ScoreFolder(bench.file("rewards"), identity: identity).write(ScoreShard(shard: 0, shards: 1, rows: rows))
+  }
+
+  @Test func finishedRewardsShowAsNumbersOrColours() throws {
+    let bench = try Bench()
+    try writeRewards(bench)
+    let inspection = try inspection(bench.configuration("--rewards", bench.file("rewards")))
+    // σ(1) − ½ and σ(−2) − ½.
+    let text = try inspection.row(1, palette: .none)
+    #expect(text.contains("\ns[+0.23]"))
+    #expect(text.contains("\n7[-0.38]<|im_end|>"))
+    #expect(text.contains("mean log π_ref -1.000"))
+    let coloured = try inspection.row(1, palette: .full)
+    #expect(coloured.contains("\u{1B}[48;2;178;24;43;97m7\u{1B}[0m<|im_end|>"))
+    let stale = try self.inspection(bench.configuration("--rewards", bench.file("rewards"), "--max-length", "90"))
+    #expect(userError { _ = try stale.row(1, palette: .none) }?.exitCode == .badData)
   }
 
   /// The tiny vocabulary has the emoji's bytes only.
