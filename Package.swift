@@ -73,16 +73,16 @@ let package = Package(
         "OrderedJSON", "RunFolder",
       ]),
     room(
-      "Training",
+      "Evaluation",
       [
-        "Scoring", "Transformer", "Compute", "CKernels", "ModelDescription", "ModelFiles", "PreferenceData",
+        "Scoring", "Transformer", "Compute", "ModelDescription", "ModelFiles", "PreferenceData", "Tokenization",
         "Collectives", "Objectives", "Configuration", "Reporting", "OrderedJSON", "RunFolder", collections,
       ]),
     room(
-      "Evaluation",
+      "Training",
       [
-        "Scoring", "Transformer", "Compute", "ModelFiles", "PreferenceData", "Tokenization", "Objectives", "Reporting",
-        "OrderedJSON", "RunFolder",
+        "Scoring", "Transformer", "Compute", "CKernels", "ModelDescription", "ModelFiles", "PreferenceData",
+        "Collectives", "Objectives", "Configuration", "Reporting", "Evaluation", "OrderedJSON", "RunFolder", collections,
       ]),
 
     // Programs.
@@ -128,6 +128,12 @@ let package = Package(
     tests(of: "ModelFiles", ["ModelDescription", "OrderedJSON", "RunFolder"]),
     tests(of: "Collectives", ["collectives-check"]),
     tests(of: "Tokenization", ["OrderedJSON", "RunFolder"]),
+    tests(
+      of: "Evaluation",
+      [
+        "Collectives", "Configuration", "ModelDescription", "ModelFiles", "Objectives", "OrderedJSON", "PreferenceData",
+        "Reporting", "RunFolder", "Scoring",
+      ]),
     // The programs as users run them.
     .testTarget(
       name: "EndToEndTests", dependencies: ["treg", "ModelFiles", "OrderedJSON", "RunFolder"], path: "Tests/EndToEndTests",

@@ -78,7 +78,9 @@ def commands(options, data, folder):
     threads = ["--threads", str(options.threads)] if options.threads else []
     listed = []
     if not options.skip_treg:
-        listed.append(("treg", [options.treg, "bench", "step", "--model", options.model, *shared, *threads, "--json"]))
+        step = [options.treg, "bench", "step", "--model", options.model, *shared, *threads]
+        # The peers train plain DPO: no token rewards here either.
+        listed.append(("treg", [*step, "--batch", str(options.treg_batch), "--treg_alpha", "0", "--json"]))
     for size in [] if options.skip_trl else options.batch_sizes:
         script = str(ROOT / "Benchmarks" / "trl_dpo.py")
         listed.append((
@@ -157,6 +159,7 @@ def main():
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=0, help="0: every program's own choice")
     parser.add_argument("--batch-sizes", type=lambda text: [int(part) for part in text.split(",")], default=[1, 2, 4])
+    parser.add_argument("--treg-batch", type=int, default=1, help="pairs of treg's optimizer steps")
     parser.add_argument("--report")
     parser.add_argument("--skip-treg", action="store_true")
     parser.add_argument("--skip-trl", action="store_true")

@@ -95,8 +95,11 @@ package struct MPILibrary {
     let buffer = UnsafeMutablePointer<CChar>.allocate(capacity: capacity)
     defer { buffer.deallocate() }
     try call { _, error in body(buffer, Int32(capacity), error) }
-    let whole = String(cString: buffer)
-    let line = whole.prefix { $0 != "\n" && $0 != "," }
+    return Self.firstLine(of: String(cString: buffer))
+  }
+
+  static func firstLine(of text: String) -> String {
+    let line = text.prefix { $0 != "\n" && $0 != "," }
     return line.split(whereSeparator: { $0 == "\t" || $0 == " " }).joined(separator: " ")
   }
 

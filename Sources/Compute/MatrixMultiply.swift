@@ -2,6 +2,12 @@ import CBLAS
 
 /// Matrix products on one thread, row-major, by the BLAS that is linked. Legend: T rows, N outputs, K inputs.
 package enum MatrixMultiply {
+  /// The linked BLAS with its version, its build, and the kernels that it chose for this CPU.
+  package static var libraryName: String {
+    let build = String(cString: openblas_get_config()).split(separator: " ").joined(separator: " ")
+    return "\(build), kernels for \(String(cString: openblas_get_corename()))"
+  }
+
   /// y[T,N] = x[T,K] · w[N,K]ᵀ, added to y when `accumulate`. The forward of a linear layer.
   @inline(__always)
   package static func forward(

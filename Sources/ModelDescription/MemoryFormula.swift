@@ -8,12 +8,15 @@
 ///     gradients    4 N                                            training
 ///     optimizer    8 N / D                                        training
 ///     reference    4 N                                            when a second model is kept
-///     activations  4 T L (4 h + 2 h_q + 2 h_kv + 3 f + a)         training; scoring keeps one layer
-///     backward     4 T (4 h + 2 h_q + 2 h_kv + 3 f)               training: gradients inside one layer
-///     scored       4 · 2 S h                                      hidden states of scored tokens, and their gradients
-///     logits       4 C V                                          C tokens at a time
-///     attention    4 · threads · tile
-///     process      program, libraries, their threads' buffers, tokenizer
+///     activations  4 T (L (2 h + 2 h_q + 2 h_kv + 2 f + a + 2) + 2 h)    training; scoring keeps one layer
+///     backward     4 T (3 h + 2 h_q + 2 h_kv + 3 f)               training: gradients inside one layer
+///     scored       4 S (4 h + 2)                                  states of scored tokens, and their gradients
+///     logits       4 S V                                          training, while they fit a budget; else of 256 tokens
+///     workspace    4 · threads · w                                attention's scores, or a panel of the MLP
+///     process      program, libraries, their threads' buffers, tokenizer, rows
+///
+/// Buffers that follow the batch, from activations to workspace, are made 1/16 larger than they have to be, so that they
+/// seldom grow.
 package struct MemoryFormula: Sendable {
   /// What a rank does, as far as its memory depends on it.
   package struct Workload: Sendable, Hashable {
@@ -29,10 +32,10 @@ package struct MemoryFormula: Sendable {
     package var threads: Int
     /// Whether a frozen second model stays in memory beside the trained one.
     package var keepsReference: Bool
-    /// C, tokens whose logits exist at the same time.
-    package var logitChunk: Int
-    /// Elements that one thread needs inside attention.
-    package var attentionTile: Int
+    /// Tokens of the longest conversation among them.
+    package var longest: Int
+    /// Bytes of logits that training may keep from the forward to the backward pass.
+    package var logitBudget: Int
     /// Bytes of the process before it loads a model, per rank.
     package var processBytes: Int
     /// Bytes that each thread adds: its stack's touched part and its buffer inside the matrix library.
@@ -40,7 +43,7 @@ package struct MemoryFormula: Sendable {
 
     package init(
       purpose: Purpose = .training, tokens: Int, scoredTokens: Int, shards: Int = 1, threads: Int = 1,
-      keepsReference: Bool = false, logitChunk: Int = 256, attentionTile: Int = 1 << 18,
+      keepsReference: Bool = false, longest: Int? = nil, logitBudget: Int = 256 << 20,
       processBytes: Int = 96 << 20, threadBytes: Int = 4 << 20
     ) {
       precondition(tokens >= 0 && scoredTokens >= 0 && shards > 0 && threads > 0, "a workload has sizes")
@@ -50,8 +53,8 @@ package struct MemoryFormula: Sendable {
       self.shards = shards
       self.threads = threads
       self.keepsReference = keepsReference
-      self.logitChunk = logitChunk
-      self.attentionTile = attentionTile
+      self.longest = longest ?? tokens
+      self.logitBudget = logitBudget
       self.processBytes = processBytes
       self.threadBytes = threadBytes
     }
@@ -76,9 +79,9 @@ package struct MemoryFormula: Sendable {
     let trains = workload.purpose == .training
     let elements = model.bufferCount
     let (tokens, scored) = (workload.tokens, workload.scoredTokens)
-    let chunk = min(workload.logitChunk, max(scored, 1))
-    let perToken = 4 * model.width + 2 * model.queryWidth + 2 * model.keyValueWidth + 3 * model.mlpWidth
-    let heads = model.headCount
+    let perToken =
+      2 * model.width + 2 * model.queryWidth + 2 * model.keyValueWidth + 2 * model.mlpWidth + model.headCount + 2
+    let perTokenBackward = 3 * model.width + 2 * model.queryWidth + 2 * model.keyValueWidth + 3 * model.mlpWidth
 
     add("weights", "4 · \(elements)", 4 * elements)
     if trains {
@@ -87,20 +90,35 @@ package struct MemoryFormula: Sendable {
       add("optimizer", "8 · \(elements) / \(workload.shards)", 8 * shard)
     }
     if workload.keepsReference { add("reference", "4 · \(elements)", 4 * elements) }
+    func addRoom(_ name: String, _ formula: String, _ elements: Int) {
+      add(name, "4.25 · " + formula, 4 * (elements + elements / 16))
+    }
     let layers = trains ? model.layerCount : 1
-    add(
-      "activations", "4 · \(tokens) tokens · \(layers) layers · \(perToken + heads)",
-      4 * tokens * layers * (perToken + heads))
-    if trains { add("backward", "4 · \(tokens) tokens · \(perToken)", 4 * tokens * perToken) }
-    add("scored", "8 · \(scored) tokens · \(model.width)", 8 * scored * model.width)
-    add("logits", "4 · \(chunk) tokens · \(model.vocabularySize)", 4 * chunk * model.vocabularySize)
-    add(
-      "attention", "4 · \(workload.threads) threads · \(workload.attentionTile)",
-      4 * workload.threads * workload.attentionTile)
+    addRoom(
+      "activations", "\(tokens) tokens · (\(layers) layers · \(perToken) + \(2 * model.width))",
+      tokens * (layers * perToken + 2 * model.width))
+    if trains { addRoom("backward", "\(tokens) tokens · \(perTokenBackward)", tokens * perTokenBackward) }
+    addRoom("scored", "\(scored) tokens · \(4 * model.width + 2)", scored * (4 * model.width + 2))
+    let chunk = min(scored, Self.logitChunk)
+    let kept = trains ? min(scored, max(workload.logitBudget / (4 * model.vocabularySize), chunk)) : chunk
+    addRoom("logits", "\(kept) tokens · \(model.vocabularySize)", kept * model.vocabularySize)
+    let workspace = Self.workspace(model, longest: workload.longest)
+    addRoom("workspace", "\(workload.threads) threads · \(workspace)", workload.threads * workspace)
     add(
       "process", "\(workload.processBytes) + \(workload.threads) threads · \(workload.threadBytes)",
       workload.processBytes + workload.threads * workload.threadBytes)
     self.terms = terms
+  }
+
+  /// Tokens whose logits are made together.
+  private static let logitChunk = 256
+
+  /// Elements that one thread needs: attention's block of 192 stacked query rows or so against a whole path, or a panel of
+  /// 160 tokens inside the MLP.
+  private static func workspace(_ model: ModelDescription, longest: Int) -> Int {
+    let group = model.headCount / model.keyValueHeadCount
+    let rows = group * min(max(192 / group, 16), 128)
+    return max(rows * (3 * model.headDimension + 2 * (longest + 1) + 3), 160 * (model.width + model.mlpWidth))
   }
 
   package var totalBytes: Int { terms.reduce(0) { $0 + $1.bytes } }

@@ -21,14 +21,10 @@ package struct RunLayout: Sendable, Equatable {
   package var errors: String { FileSystem.join(run, "errors") }
   package var rewards: String { FileSystem.join(root, "rewards") }
 
-  package func log(rank: Int) -> String { FileSystem.join(logs, "rank-\(Self.fiveDigits(rank)).log") }
-  package func error(rank: Int) -> String { FileSystem.join(errors, "rank-\(Self.fiveDigits(rank)).json") }
+  package func log(rank: Int) -> String { FileSystem.join(logs, "rank-\(FileNumber.text(rank)).log") }
+  package func error(rank: Int) -> String { FileSystem.join(errors, "rank-\(FileNumber.text(rank)).json") }
   package func checkpoint(step: Int) -> String { FileSystem.join(root, "checkpoint-\(step)") }
 
-  private static func fiveDigits(_ rank: Int) -> String {
-    let digits = String(rank)
-    return String(repeating: "0", count: max(0, 5 - digits.count)) + digits
-  }
 
   /// `path` as seen from `root`, for short messages; the whole path when it lies elsewhere.
   package func relative(_ path: String) -> String {

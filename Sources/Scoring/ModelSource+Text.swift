@@ -16,7 +16,8 @@ extension ModelSource {
   /// Rows to tokens, as this model's tokenizer and chat template have it.
   package func pairTokenizer(_ tokenizer: Tokenizer, limits: LengthLimits) throws -> PairTokenizer {
     let names = ["bos_token", "eos_token", "unk_token", "pad_token"]
-    var variables: [String: JSONValue] = [:]
+    // transformers always passes these two, so that templates may ask whether they are none.
+    var variables: [String: JSONValue] = ["tools": .null, "documents": .null]
     for name in names {
       if let text = specialToken(name) { variables[name] = .string(text) }
     }

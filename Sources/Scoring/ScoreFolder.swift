@@ -93,9 +93,14 @@ package struct ScoreFolder: Sendable {
     return rows
   }
 
-  /// Removes every shard and the manifest.
-  package func clear() throws {
+  /// Removes every shard and the manifest when any shard is stale or damaged; for runs that replace an earlier one.
+  package func clearStale() throws {
     guard FileSystem.kind(of: path) == .folder else { return }
+    let shards = try FileSystem.contents(ofFolder: path).filter { $0.hasPrefix("shard-") && $0.hasSuffix(".rewards") }
+    let areUsable = shards.allSatisfy { name in
+      (try? ScoreShard(readingFrom: FileSystem.join(path, name), identity: identity)) != nil
+    }
+    if areUsable { return }
     for name in try FileSystem.contents(ofFolder: path)
     where name == "manifest.json" || (name.hasPrefix("shard-") && (name.hasSuffix(".rewards") || name.hasSuffix(".jsonl"))) {
       try FileSystem.remove(FileSystem.join(path, name))

@@ -31,10 +31,10 @@ package struct ScoreMaker {
   /// - Parameters:
   ///   - scorer: called once, when there is something to score.
   ///   - records: receives every row with its scores, for people; the shard is made anew when it is given.
-  ///   - progress: called after every row with the number of rows done.
+  ///   - progress: called after every row with the number of rows done; what it throws ends the work.
   package func shard(
     _ shard: Int, of shards: Int, scorer: () throws -> Scorer,
-    records: ((TokenizedPair, RowScores, Scorer) throws -> Void)? = nil, progress: (Int) -> Void = { _ in }
+    records: ((TokenizedPair, RowScores, Scorer) throws -> Void)? = nil, progress: (Int) throws -> Void = { _ in }
   ) throws -> (shard: ScoreShard, summary: Summary) {
     var summary = Summary()
     let finished = try folder.finished(shard: shard, of: shards)
@@ -52,7 +52,7 @@ package struct ScoreMaker {
       try records?(pair, scores, scorer)
       summary.signal.add(scores)
       rows.append(scores)
-      progress(rows.count)
+      try progress(rows.count)
     }
     summary.rowCount = rows.count
     summary.tokenCount = scorer.tokenCount

@@ -171,7 +171,8 @@ struct CheckpointStore {
     try communicator.agree {
       for rank in state.holders(of: optimizer.shard, for: communicator.rank) where !optimizer.shard.isEmpty {
         let name = OptimizerFile.name(rank: rank, of: state.ranks)
-        try OptimizerFile.read(try file(name, of: state, from: path), expected: state.shards[rank], into: optimizer)
+        try OptimizerFile.read(
+          file(name, of: state, from: path), expected: state.shards[rank], step: state.step, into: optimizer)
       }
       optimizer.step = state.step
     }

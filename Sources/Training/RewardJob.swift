@@ -1,6 +1,7 @@
 import Collectives
 import Compute
 import Configuration
+import Evaluation
 import ModelFiles
 import OrderedJSON
 import PreferenceData
@@ -22,16 +23,14 @@ package struct RewardJob {
     _ configuration: RunConfiguration, shard: (Int, Int)?, communicator: Communicator, environment: [String: String]
   ) throws {
     if shard != nil, communicator.size > 1 {
-      throw TregError(.usage, "--shard is for jobs without MPI; \(communicator.size) ranks divide the rows themselves", isOnAllRanks: true)
+      throw TregError(
+        .usage, "--shard is for jobs without MPI; \(communicator.size) ranks divide the rows themselves",
+        isOnAllRanks: true)
     }
     self.configuration = configuration
     self.communicator = communicator
     part = shard ?? (communicator.rank, communicator.size)
-    threads =
-      switch configuration.threads {
-      case .automatic: ThreadChoice.automatic(environment: environment)
-      case .count(let count): count
-      }
+    threads = configuration.threadCount(environment: environment)
   }
 
   /// Collective: makes the shard unless it is finished, and prints the signal's strength.
@@ -47,9 +46,12 @@ package struct RewardJob {
     var sums = [Int64(made.rowCount), Int64(made.tokenCount), Int64(made.cutPromptCount), made.wasFinished ? 1 : 0]
     try communicator.sum(&sums)
     guard communicator.rank == 0 else { return }
-    if sums[3] > 0 { Console.note("\(sums[3]) of \(communicator.size == 1 ? 1 : communicator.size) shards were finished already") }
+    if sums[3] > 0 {
+      Console.note("\(sums[3]) of \(communicator.size == 1 ? 1 : communicator.size) shards were finished already")
+    }
     Console.note(
-      "\(sums[0]) rows, \(sums[1]) tokens in \(NumberFormat.fixed(stopwatch.seconds, decimals: 1)) s; contrastive prompts cut: \(sums[2])")
+      "\(sums[0]) rows, \(sums[1]) tokens in \(NumberFormat.fixed(stopwatch.seconds, decimals: 1)) s; contrastive prompts cut: \(sums[2])"
+    )
     Console.print(signal.summary)
     Console.print(configuration.out)
   }

@@ -35,7 +35,7 @@ struct ScoreProvider {
 
   /// Collective: scores this rank's part and writes it as a shard.
   func make(
-    in path: String, scorer: Scorer, progress: (Int) -> Void
+    in path: String, scorer: Scorer, progress: (Int) throws -> Void
   ) throws -> (rows: [RowScores], summary: ScoreMaker.Summary) {
     var made = try communicator.agree {
       let folder = ScoreFolder(path, identity: identity)

@@ -1,4 +1,5 @@
 import Collectives
+import Evaluation
 import PreferenceData
 import Reporting
 import RunFolder
@@ -147,9 +148,11 @@ struct StepLoop {
       line[metric].map { "\(name) \(NumberFormat.fixed($0, decimals: decimals))" }
     }
     return [
-      part("loss", .loss), part("rewards/accuracies", .rewardsAccuracies, 3), part("logps/accuracies", .logpsAccuracies, 3),
+      part("loss", .loss), part("rewards/accuracies", .rewardsAccuracies, 3),
+      part("logps/accuracies", .logpsAccuracies, 3),
       part("margin", .rewardsMargins), part("grad_norm", .gradNorm, 3),
-      line[.learningRate].map { "lr \(NumberFormat.significant($0, digits: 3))" }, part("tokens/s", .tokensPerSecond, 0),
+      line[.learningRate].map { "lr \(NumberFormat.significant($0, digits: 3))" },
+      part("tokens/s", .tokensPerSecond, 0),
     ].compactMap { $0 }.joined(separator: "  ")
   }
 }

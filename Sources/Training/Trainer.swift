@@ -1,5 +1,6 @@
 import Collectives
 import Compute
+import Evaluation
 import Objectives
 import PreferenceData
 import RunFolder
@@ -35,7 +36,8 @@ package final class Trainer {
   private let schedule: LearningRateSchedule
   private let maximumNorm: Double
   private let microBatchTokens: Int
-  private let gradients: FloatBuffer
+  /// Laid out as the parameters; what ``computeGradient(_:scores:globalCount:)`` left.
+  let gradients: FloatBuffer
 
   package init(
     model: Transformer, objective: any Objective, communicator: Communicator, exchange: Exchange,
@@ -67,16 +69,34 @@ package final class Trainer {
   ///   - globalCount: pairs of the global batch over all ranks.
   /// - Throws: 79 when loss or gradient is not finite; nothing is updated then.
   package func step(_ pairs: [TokenizedPair], scores: [RowScores], globalCount: Int) throws -> StepReport {
+    let (metrics, norm) = try computeGradient(pairs, scores: scores, globalCount: globalCount)
+    let rate = schedule.rate(at: optimizer.step)
+    // As torch.nn.utils.clip_grad_norm_.
+    let clip = maximumNorm > 0 ? min(1, maximumNorm / (norm + 1e-6)) : 1
+    optimizer.update(
+      parameters: model.parameters, gradients: gradients, gradientScale: Float(clip), learningRate: rate)
+    if case .reduceScatter = exchange { try communicator.allGather(model.parameters.all, shards: shards) }
+    return StepReport(metrics: metrics, gradientNorm: norm, learningRate: rate)
+  }
+
+  /// Collective: leaves the gradient of a global batch's mean loss in ``gradients``, where this rank's shard is the sum
+  /// over ranks, not clipped.
+  ///
+  /// - Parameters: as ``step(_:scores:globalCount:)``.
+  /// - Returns: metrics of the batch and the 2-norm of the whole gradient.
+  func computeGradient(
+    _ pairs: [TokenizedPair], scores: [RowScores], globalCount: Int
+  ) throws -> (metrics: PreferenceMetrics, norm: Double) {
     gradients.clear()
     var metrics = PreferenceMetrics(hasTokenRewards: objective.needs.contains(.rewards))
-    for batch in microBatches(pairs) {
-      let packed = PackedBatch(batch.map { TokenTree([pairs[$0].chosenSequence, pairs[$0].rejectedSequence]) })
+    for batch in Division.microBatches(of: pairs, maxTokens: microBatchTokens) {
+      let packed = PackedBatch(pairs: batch.map { pairs[$0] })
       let logProbs = model.forward(packed, forBackward: true)
       var coefficients = [Float](repeating: 0, count: packed.targetCount)
       for (tree, index) in batch.enumerated() {
         let (outcome, statistics, own) = evaluate(
-          packed, tree: tree, logProbs: logProbs, scores: scores.isEmpty ? nil : scores[index],
-          scale: 1 / Double(globalCount))
+          logProbs[packed.targets(tree: tree, sequence: 0)], logProbs[packed.targets(tree: tree, sequence: 1)],
+          scores: scores.isEmpty ? nil : scores[index], scale: 1 / Double(globalCount))
         metrics.add(statistics, outcome, tokens: pairs[index].conversationTokens)
         coefficients.replaceSubrange(packed.targets(tree: tree, sequence: 0), with: own.chosen)
         coefficients.replaceSubrange(packed.targets(tree: tree, sequence: 1), with: own.rejected)
@@ -101,53 +121,34 @@ package final class Trainer {
         "\(metrics.loss.isFinite ? "the gradient" : "the loss") is not finite; no weight was changed",
         isOnAllRanks: true)
     }
-    let rate = schedule.rate(at: optimizer.step)
-    // As torch.nn.utils.clip_grad_norm_.
-    let clip = maximumNorm > 0 ? min(1, maximumNorm / (norm + 1e-6)) : 1
-    optimizer.update(
-      parameters: model.parameters, gradients: gradients, gradientScale: Float(clip), learningRate: rate)
-    if case .reduceScatter = exchange { try communicator.allGather(model.parameters.all, shards: shards) }
-    return StepReport(metrics: metrics, gradientNorm: norm, learningRate: rate)
+    return (metrics, norm)
   }
 
   /// Collective: metrics of held-out pairs, without a gradient.
   package func evaluate(_ pairs: [TokenizedPair], scores: [RowScores]) throws -> PreferenceMetrics {
     var metrics = PreferenceMetrics(hasTokenRewards: objective.needs.contains(.rewards))
-    for batch in microBatches(pairs) {
-      let packed = PackedBatch(batch.map { TokenTree([pairs[$0].chosenSequence, pairs[$0].rejectedSequence]) })
-      let logProbs = model.forward(packed)
-      for (tree, index) in batch.enumerated() {
-        let (outcome, statistics, _) = evaluate(
-          packed, tree: tree, logProbs: logProbs, scores: scores.isEmpty ? nil : scores[index], scale: 1)
-        metrics.add(statistics, outcome, tokens: pairs[index].conversationTokens)
-      }
+    model.forEachPair(of: pairs, microBatchTokens: microBatchTokens) { index, chosen, rejected in
+      let (outcome, statistics, _) = evaluate(
+        chosen, rejected, scores: scores.isEmpty ? nil : scores[index], scale: 1)
+      metrics.add(statistics, outcome, tokens: pairs[index].conversationTokens)
     }
     try metrics.combine(communicator)
     return metrics
   }
 
-  private func microBatches(_ pairs: [TokenizedPair]) -> [[Int]] {
-    Division.microBatches(Array(pairs.indices), costs: pairs.map(\.tokenCount), maxTokens: microBatchTokens)
-  }
-
   private func evaluate(
-    _ packed: PackedBatch, tree: Int, logProbs: [Float], scores: RowScores?, scale: Double
+    _ chosen: ArraySlice<Float>, _ rejected: ArraySlice<Float>, scores: RowScores?, scale: Double
   ) -> (PairOutcome, PairStatistics, PairCoefficients) {
-    func response(_ sequence: Int, _ scores: ResponseScores?) -> ResponseStatistics {
+    func response(_ logProbs: ArraySlice<Float>, _ scores: ResponseScores?) -> ResponseStatistics {
       let needs = objective.needs
       return ResponseStatistics(
-        logProbs: Array(logProbs[packed.targets(tree: tree, sequence: sequence)]),
+        logProbs: Array(logProbs),
         reference: needs.contains(.reference) ? scores?.reference : nil,
         rewards: needs.contains(.rewards) ? scores?.rewards : nil)
     }
-    let pair = PairStatistics(chosen: response(0, scores?.chosen), rejected: response(1, scores?.rejected))
+    let pair = PairStatistics(chosen: response(chosen, scores?.chosen), rejected: response(rejected, scores?.rejected))
     var coefficients = PairCoefficients(zerosFor: pair)
     let outcome = objective.evaluate(pair, scale: scale, into: &coefficients)
     return (outcome, pair, coefficients)
   }
-}
-
-extension TokenizedPair {
-  /// Tokens of both conversations, the prompt counted in each, as trainers that do not share prompts count them.
-  package var conversationTokens: Int { tokenCount + prompt.count }
 }

@@ -38,6 +38,8 @@ package final class TrainingRun {
   private var communicator: Communicator { setup.communicator }
   private var configuration: RunConfiguration { setup.configuration }
   private var speaks: Bool { communicator.rank == 0 }
+  /// Scores of the held-out pairs.
+  private var heldRewards: String { FileSystem.join(layout.rewards, "eval") }
 
   /// Collective: reads and checks everything; writes nothing.
   package init(
@@ -98,9 +100,16 @@ package final class TrainingRun {
     let model = try communicator.agree { try Transformer(loading: setup.reference, workers: workers) }
     status.state = .scoring
     try leaderDoes(group) { try status.write(to: layout.status) }
+    if start == .overwrite {
+      try leaderDoes(group) {
+        for (tokens, folder) in [(setup.train, layout.rewards), (setup.held, heldRewards)] {
+          if let tokens { try ScoreFolder(folder, identity: setup.identity(of: tokens)).clearStale() }
+        }
+      }
+    }
     let scores = try obtainScores(of: setup.train, in: layout.rewards, given: configuration.rewards, model: model)
     let heldScores = try setup.held.flatMap {
-      try obtainScores(of: $0, in: FileSystem.join(layout.rewards, "eval"), given: nil, model: model)
+      try obtainScores(of: $0, in: heldRewards, given: nil, model: model)
     }
     if setup.configuration.reference != nil {
       try communicator.agree { try setup.source.weights.load(setup.source.model, into: model.parameters.all) }
@@ -108,11 +117,12 @@ package final class TrainingRun {
     let scoreHash = try scores?.contentHash()
     if let saved = resumed?.state, saved.scoreHash != scoreHash {
       throw TregError(
-        .badData, at: layout.rewards, "these scores are not those that the checkpoint was trained with (hash \(scoreHash ?? "none"))",
+        .badData, at: layout.rewards,
+        "these scores are not those that the checkpoint was trained with (hash \(scoreHash ?? "none"))",
         isOnAllRanks: true)
     }
 
-    let trainer = makeTrainer(model)
+    let trainer = setup.trainer(of: model)
     if let resumed {
       try store.load(resumed.state, from: resumed.path, model: model, optimizer: trainer.optimizer)
       note("resuming from \(resumed.path) at step \(resumed.state.step)")
@@ -156,7 +166,8 @@ package final class TrainingRun {
 
   private func check(_ state: RunState) throws {
     guard state.dataHash == setup.train.tokens.contentHash else {
-      throw TregError.badData(at: configuration.data.joined(separator: ", "), "not the data that the checkpoint was trained on")
+      throw TregError.badData(
+        at: configuration.data.joined(separator: ", "), "not the data that the checkpoint was trained on")
     }
     guard state.modelHash == setup.modelHash else {
       throw TregError.badData(
@@ -166,17 +177,6 @@ package final class TrainingRun {
     if let difference = configuration.differences(fromSaved: saved).first {
       throw TregError.configuration(at: "--resume", difference)
     }
-  }
-
-  private func makeTrainer(_ model: Transformer) -> Trainer {
-    Trainer(
-      model: model, objective: setup.objective, communicator: communicator,
-      exchange: configuration.gradientExchange == .reduceScatter ? .reduceScatter : .allReduce,
-      schedule: LearningRateSchedule(configuration, totalSteps: setup.plan.stepCount),
-      adamW: AdamW.Options(
-        beta1: configuration.adamBeta1, beta2: configuration.adamBeta2, epsilon: configuration.adamEpsilon,
-        weightDecay: configuration.weightDecay),
-      maximumNorm: configuration.maxGradNorm, microBatchTokens: setup.microBatchTokens)
   }
 
   /// Collective: the scores that the objective needs; nil when it needs none.
@@ -198,6 +198,9 @@ package final class TrainingRun {
     var progress = Progress("scoring", total: max(own, 1), isSpeaking: speaks)
     let stopwatch = Stopwatch()
     let (rows, summary) = try provider.make(in: folder, scorer: Scorer(model: model, prompter: prompter)) {
+      if let reason = stop.reason {
+        throw TregError(reason.exitCode, "stopped while scoring, before there was anything to save")
+      }
       progress.update($0, isLogged: $0 % 32 == 0 || $0 == own)
     }
     progress.finish()
@@ -205,7 +208,8 @@ package final class TrainingRun {
     for row in rows { signal.add(row) }
     try signal.combine(communicator)
     note(
-      "scores: \(summary.rowCount) rows, \(summary.tokenCount) tokens in \(NumberFormat.fixed(stopwatch.seconds, decimals: 1)) s; contrastive prompts cut: \(summary.cutPromptCount)")
+      "scores: \(summary.rowCount) rows, \(summary.tokenCount) tokens in \(NumberFormat.fixed(stopwatch.seconds, decimals: 1)) s; contrastive prompts cut: \(summary.cutPromptCount)"
+    )
     if setup.template != nil { note(signal.summary) }
     return provider.exchange(rows)
   }

@@ -1,6 +1,7 @@
 import Collectives
 import Compute
 import Configuration
+import Evaluation
 import ModelDescription
 import ModelFiles
 import Objectives
@@ -8,6 +9,7 @@ import PreferenceData
 import Reporting
 import RunFolder
 import Scoring
+import Transformer
 
 /// Everything a run needs before it writes anything: opened, read, checked, and equal on all ranks.
 struct TrainingSetup {
@@ -26,24 +28,12 @@ struct TrainingSetup {
   let modelHash: String
   let microBatchTokens: Int
 
-  /// Packed tokens of a micro-batch unless the user says otherwise: large enough for GEMM at full speed, small enough
-  /// that activations stay below the weights of small models.
-  private static let automaticMicroBatchTokens = 1024
-
   /// Collective.
   init(_ configuration: RunConfiguration, communicator: Communicator, environment: [String: String]) throws {
     self.configuration = configuration
     self.communicator = communicator
-    threads =
-      switch configuration.threads {
-      case .automatic: ThreadChoice.automatic(environment: environment)
-      case .count(let count): count
-      }
-    microBatchTokens =
-      switch configuration.microBatchTokens {
-      case .automatic: Self.automaticMicroBatchTokens
-      case .count(let count): count
-      }
+    threads = configuration.threadCount(environment: environment)
+    microBatchTokens = configuration.microBatchTokenCount
     let objective = try ObjectiveRegistry.objective(
       lossTypes: configuration.lossType, weights: configuration.lossWeights,
       options: ObjectiveOptions(
@@ -59,15 +49,11 @@ struct TrainingSetup {
           at: "reference",
           "its vocabulary has \(reference.model.vocabularySize) tokens, the model's \(source.model.vocabularySize)")
       }
-      let limits = try LengthLimits(maxLength: configuration.maxLength, maxPromptLength: configuration.maxPromptLength)
-      guard configuration.maxLength <= source.model.maximumLength else {
-        throw TregError.configuration(
-          at: "max_length",
-          "\(configuration.maxLength) passes the model's context of \(source.model.maximumLength) tokens")
-      }
+      let limits = try configuration.lengthLimits(for: source.model)
       let tokenizer = try source.pairTokenizer(source.tokenizer(), limits: limits)
       func read(_ files: [String]) throws -> RunTokens {
-        try RunTokens.read(files, tokenizer: tokenizer, skippingBadRows: configuration.badRows == .skip, threads: threads)
+        try RunTokens.read(
+          files, tokenizer: tokenizer, skippingBadRows: configuration.badRows == .skip, threads: threads)
       }
       return (
         source: source, reference: reference, tokenizer: tokenizer, train: try read(configuration.data),
@@ -101,27 +87,57 @@ struct TrainingSetup {
     }.joined(separator: "\n")
   }
 
+  /// - Parameters:
+  ///   - exchange: nil: as configured.
+  ///   - totalSteps: steps that the learning rate's course spans; nil: those of the plan.
+  func trainer(of model: Transformer, exchange: Trainer.Exchange? = nil, totalSteps: Int? = nil) -> Trainer {
+    Trainer(
+      model: model, objective: objective, communicator: communicator,
+      exchange: exchange ?? (configuration.gradientExchange == .reduceScatter ? .reduceScatter : .allReduce),
+      schedule: LearningRateSchedule(configuration, totalSteps: totalSteps ?? plan.stepCount),
+      adamW: AdamW.Options(
+        beta1: configuration.adamBeta1, beta2: configuration.adamBeta2, epsilon: configuration.adamEpsilon,
+        weightDecay: configuration.weightDecay),
+      maximumNorm: configuration.maxGradNorm, microBatchTokens: microBatchTokens)
+  }
+
   func identity(of tokens: RunTokens) -> ScoreIdentity {
     ScoreIdentity(
       modelHash: modelHash, dataHash: tokens.tokens.contentHash, rowCount: tokens.pairs.count, template: template,
       maxLength: configuration.maxLength, maxPromptLength: configuration.maxPromptLength)
   }
 
-  /// The largest micro-batch that training can meet, for the memory formula.
+  /// What the largest micro-batches of the first epoch ask of any rank's memory.
   var workload: MemoryFormula.Workload {
-    let largest = train.pairs.map(\.tokenCount).max() ?? 0
-    let tokens = max(largest, min(microBatchTokens, train.pairs.reduce(0) { $0 + $1.tokenCount }))
-    let share = train.pairs.map { Double($0.scoredCount) / Double($0.tokenCount) }.max() ?? 0
+    var plan = plan
+    var (tokens, scored, longest) = (0, 0, 0)
+    for step in 0..<min(plan.stepsPerEpoch, plan.stepCount) {
+      let batch = plan.batch(ofStep: step)
+      let ranks = Division.divide(batch, costs: batch.map { train.pairs[$0].tokenCount }, ranks: communicator.size)
+      for pairs in ranks.map({ rows in rows.map { train.pairs[$0] } }) {
+        for microBatch in Division.microBatches(of: pairs, maxTokens: microBatchTokens) {
+          tokens = max(tokens, microBatch.reduce(0) { $0 + pairs[$1].tokenCount })
+          scored = max(scored, microBatch.reduce(0) { $0 + pairs[$1].scoredCount })
+        }
+        for pair in pairs {
+          longest = max(longest, pair.prompt.count + max(pair.chosen.tokens.count, pair.rejected.tokens.count))
+        }
+      }
+    }
     return MemoryFormula.Workload(
-      tokens: tokens, scoredTokens: Int((Double(tokens) * share).rounded(.up)),
-      shards: configuration.gradientExchange == .reduceScatter ? communicator.size : 1, threads: threads)
+      tokens: tokens, scoredTokens: scored,
+      shards: configuration.gradientExchange == .reduceScatter ? communicator.size : 1, threads: threads,
+      longest: longest)
   }
 
   /// What users see before step 1.
   var announcement: String {
     var lines = [configuration.yamlText]
-    let layout = "\(communicator.size) rank\(communicator.size == 1 ? "" : "s") × \(threads) thread\(threads == 1 ? "" : "s")"
-    lines.append("layout: \(layout), \(communicator.implementation), \(ThreadChoice.allowedCores) cores allowed on \(communicator.hostName)")
+    let layout =
+      "\(communicator.size) rank\(communicator.size == 1 ? "" : "s") × \(threads) thread\(threads == 1 ? "" : "s")"
+    lines.append(
+      "layout: \(layout), \(communicator.implementation), \(ThreadChoice.allowedCores) cores allowed on \(communicator.hostName)"
+    )
     lines.append("model: \(source.model.architecture), \(NumberFormat.count(source.model.parameterCount)) parameters")
     lines.append("data: \(train.summary)")
     if let held { lines.append("eval_data: \(held.summary)") }

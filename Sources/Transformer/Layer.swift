@@ -102,9 +102,15 @@ struct Layer {
 
     // Attention's items are few and long, the weight gradients' many and short: together they fill all threads.
     let products = [
-      WeightGradient(gradients + weights.down, bias: weights.downBias.map { gradients + $0 }, dy: work.streamIn, x: work.product, outputs: width, inputs: shape.mlpWidth),
-      WeightGradient(gradients + weights.gateUp, bias: weights.gateUpBias.map { gradients + $0 }, dy: work.dgateUp, x: work.normed, outputs: 2 * shape.mlpWidth, inputs: width),
-      WeightGradient(gradients + weights.output, bias: weights.outputBias.map { gradients + $0 }, dy: work.stream, x: kept.attention, outputs: width, inputs: shape.queryWidth),
+      WeightGradient(
+        gradients + weights.down, bias: weights.downBias.map { gradients + $0 }, dy: work.streamIn, x: work.product,
+        outputs: width, inputs: shape.mlpWidth),
+      WeightGradient(
+        gradients + weights.gateUp, bias: weights.gateUpBias.map { gradients + $0 }, dy: work.dgateUp, x: work.normed,
+        outputs: 2 * shape.mlpWidth, inputs: width),
+      WeightGradient(
+        gradients + weights.output, bias: weights.outputBias.map { gradients + $0 }, dy: work.stream, x: kept.attention,
+        outputs: width, inputs: shape.queryWidth),
     ]
     let tiles = products.map(\.tileCount).reduce(0, +)
     workers.run(attentionItems.count + tiles) { item, worker in

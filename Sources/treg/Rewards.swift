@@ -13,7 +13,8 @@ struct Rewards: ParsableCommand {
   @OptionGroup var options: RunOptions
 
   @Option(
-    help: ArgumentHelp("Make one shard of n, counted from 0; default: SLURM_ARRAY_TASK_ID and _COUNT.", valueName: "i/n"))
+    help: ArgumentHelp(
+      "Make one shard of n, counted from 0; default: SLURM_ARRAY_TASK_ID and _COUNT.", valueName: "i/n"))
   var shard: String?
 
   @Flag(help: "Also write one JSON object per response.")
@@ -47,7 +48,8 @@ struct ShardChoice {
   init?(_ flag: String?, environment: [String: String]) throws {
     if let flag {
       let parts = flag.split(separator: "/", omittingEmptySubsequences: false)
-      guard parts.count == 2, let index = Int(parts[0]), let count = Int(parts[1]), count > 0, (0..<count).contains(index)
+      guard parts.count == 2, let index = Int(parts[0]), let count = Int(parts[1]), count > 0,
+        (0..<count).contains(index)
       else { throw TregError.usage("--shard \(flag): expected i/n with i from 0 to n - 1, such as 3/8") }
       (self.index, self.count) = (index, count)
       return

@@ -10,14 +10,22 @@ struct RunOptions: ParsableArguments {
 
   @Argument(
     parsing: .allUnrecognized,
-    help: ArgumentHelp("Every key of the configuration as a flag, such as --learning-rate 5e-7.", valueName: "settings"))
+    help: ArgumentHelp("Every key of the configuration as a flag, such as --learning-rate 5e-7.", valueName: "settings")
+  )
   var settings: [String] = []
 
-  /// - Parameter requiring: keys that the command cannot do without.
-  func parse(requiring: [String]) throws -> RunConfiguration.Parsed {
+  /// - Parameters:
+  ///   - requiring: keys that the command cannot do without.
+  ///   - over: settings of the command itself, which count over the file and under the user's flags.
+  ///   - otherFlags: flags that the command takes itself.
+  func parse(
+    requiring: [String], over: [String] = [],
+    otherFlags: [String] = [
+      "--resume", "--overwrite", "--dry-run", "--jsonl", "--shard", "--summary-json", "--summary", "--row", "--dtype",
+    ]
+  ) throws -> RunConfiguration.Parsed {
     try RunConfiguration.parse(
-      file: config, flags: settings, requiring: requiring,
-      otherFlags: ["--config", "--resume", "--overwrite", "--dry-run", "--jsonl", "--shard"])
+      file: config, flags: over + settings, requiring: requiring, otherFlags: ["--config"] + otherFlags)
   }
 }
 

@@ -9,7 +9,9 @@ struct Treg: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "treg",
     abstract: "Preference optimisation with token-level reward regularisation (T-REG), over MPI ranks on CPUs.",
-    subcommands: [Train.self, Rewards.self])
+    subcommands: [
+      Train.self, Rewards.self, Evaluate.self, Inspect.self, Convert.self, Bench.self, Doctor.self,
+    ])
 }
 
 @main

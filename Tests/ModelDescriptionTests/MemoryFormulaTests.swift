@@ -9,9 +9,10 @@ import Testing
     #expect(bytes("weights") == 4 * model.bufferCount)
     #expect(bytes("optimizer") == 4 * model.bufferCount)
     #expect(bytes("reference") == nil)
-    // 4 T L (4 h + 2 h_q + 2 h_kv + 3 f + a)
-    #expect(bytes("activations") == 4 * 10 * 2 * (4 * 24 + 2 * 24 + 2 * 12 + 3 * 40 + 4))
-    #expect(bytes("logits") == 4 * 4 * 100)
+    // T (L (2 h + 2 h_q + 2 h_kv + 2 f + a + 2) + 2 h), and a sixteenth more
+    let activations = 10 * (2 * (2 * 24 + 2 * 24 + 2 * 12 + 2 * 40 + 4 + 2) + 2 * 24)
+    #expect(bytes("activations") == 4 * (activations + activations / 16))
+    #expect(bytes("logits") == 4 * (400 + 25))
     #expect(formula.totalBytes == formula.terms.reduce(0) { $0 + $1.bytes })
     let lines = formula.description.split(separator: "\n")
     #expect(lines.count == formula.terms.count + 1)
@@ -25,6 +26,18 @@ import Testing
     let both = MemoryFormula(model, .init(tokens: 100, scoredTokens: 50, keepsReference: true)).totalBytes
     #expect(scoring < training)
     #expect(both == training + 4 * model.bufferCount)
+  }
+
+  @Test func logitsAreKeptWithinTheirBudget() throws {
+    let model = try ModelDescription(configuration: configuration(), place: "config.json")
+    func logits(_ workload: MemoryFormula.Workload) -> Int? {
+      MemoryFormula(model, workload).terms.first { $0.name == "logits" }?.bytes
+    }
+    func room(_ tokens: Int) -> Int { 4 * (tokens * 100 + tokens * 100 / 16) }
+    #expect(logits(.init(tokens: 2000, scoredTokens: 1000)) == room(1000))
+    #expect(logits(.init(tokens: 2000, scoredTokens: 1000, logitBudget: 4 * 100 * 500)) == room(500))
+    #expect(logits(.init(tokens: 2000, scoredTokens: 1000, logitBudget: 0)) == room(256))
+    #expect(logits(.init(purpose: .scoring, tokens: 2000, scoredTokens: 1000)) == room(256))
   }
 
   @Test func writesSizesForPeople() {

@@ -30,6 +30,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+# Before transformers is imported: it converts GGUF files under a progress bar of its own.
+os.environ["TQDM_DISABLE"] = "1"
+
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file

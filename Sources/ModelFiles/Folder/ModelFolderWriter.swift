@@ -57,7 +57,7 @@ package struct ModelFolderWriter {
     let names = shards.indices.map { index in
       shards.count == 1
         ? SafetensorsFolder.singleName
-        : "model-\(Self.fiveDigits(index + 1))-of-\(Self.fiveDigits(shards.count)).safetensors"
+        : "model-\(FileNumber.text(index + 1, of: shards.count)).safetensors"
     }
     for (shard, name) in zip(shards, names) {
       try SafetensorsWriter.write(shard, as: type, to: FileSystem.join(folder, name), tensor: tensor)
@@ -115,9 +115,12 @@ package struct ModelFolderWriter {
       }
     }
   }
+}
 
-  private static func fiveDigits(_ number: Int) -> String {
-    let text = String(number)
-    return String(repeating: "0", count: max(0, 5 - text.count)) + text
+extension ModelFolderWriter.Summary: CustomStringConvertible {
+  /// One line for people.
+  package var description: String {
+    let files = weightFiles.count == 1 ? weightFiles[0] : "\(weightFiles.count) files"
+    return "\(parameterCount) parameters as \(type.rawValue) in \(files), \(MemoryFormula.readable(weightBytes))"
   }
 }

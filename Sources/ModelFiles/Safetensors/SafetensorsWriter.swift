@@ -4,10 +4,10 @@ import OrderedJSON
 import RunFolder
 
 /// Writes one safetensors file, tensor after tensor, converting from fp32 on the way.
-enum SafetensorsWriter {
+package enum SafetensorsWriter {
   /// - Parameter tensor: calls its second argument once with the values of the first.
   /// - Throws: ``TregError``: 79 naming the tensor when a value is not finite, 65 when one does not fit the type.
-  static func write(
+  package static func write(
     _ parameters: [Parameter], as type: StorageType, to path: String,
     tensor: (Parameter, (UnsafeBufferPointer<Float>) throws -> Void) throws -> Void
   ) throws {

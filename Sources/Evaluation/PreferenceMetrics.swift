@@ -11,30 +11,42 @@ package struct PreferenceMetrics: Sendable, Equatable {
 
   private var sums = [Double](repeating: 0, count: Sum.allCases.count)
   private let hasTokenRewards: Bool
+  private let hasOutcomes: Bool
 
-  package init(hasTokenRewards: Bool) { self.hasTokenRewards = hasTokenRewards }
+  /// - Parameters:
+  ///   - hasTokenRewards: pairs come with token rewards.
+  ///   - hasOutcomes: pairs come with an objective's outcome; without, only log-probs are reported.
+  package init(hasTokenRewards: Bool, hasOutcomes: Bool = true) {
+    self.hasTokenRewards = hasTokenRewards
+    self.hasOutcomes = hasOutcomes
+  }
 
   private subscript(sum: Sum) -> Double {
     get { sums[sum.rawValue] }
     set { sums[sum.rawValue] = newValue }
   }
 
-  /// - Parameter tokens: tokens of both conversations, the prompt counted in each.
-  package mutating func add(_ pair: PairStatistics, _ outcome: PairOutcome, tokens: Int) {
+  /// - Parameters:
+  ///   - outcome: nil when the metrics are of log-probs alone.
+  ///   - tokens: tokens of both conversations, the prompt counted in each.
+  package mutating func add(_ pair: PairStatistics, _ outcome: PairOutcome?, tokens: Int) {
+    precondition((outcome != nil) == hasOutcomes, "metrics with outcomes need one of every pair")
     let chosen = pair.chosen.logProbs.reduce(0.0) { $0 + Double($1) }
     let rejected = pair.rejected.logProbs.reduce(0.0) { $0 + Double($1) }
     self[.pairs] += 1
-    self[.loss] += outcome.loss
-    self[.chosenReward] += outcome.chosenReward
-    self[.rejectedReward] += outcome.rejectedReward
-    self[.accuracy] += outcome.chosenReward > outcome.rejectedReward ? 1 : 0
+    if let outcome {
+      self[.loss] += outcome.loss
+      self[.chosenReward] += outcome.chosenReward
+      self[.rejectedReward] += outcome.rejectedReward
+      self[.accuracy] += outcome.chosenReward > outcome.rejectedReward ? 1 : 0
+      self[.regularizer] += outcome.regularizer
+      self[.weight] += outcome.weight
+    }
     self[.chosenLogProb] += chosen
     self[.rejectedLogProb] += rejected
     self[.chosenTokens] += Double(pair.chosen.count)
     self[.rejectedTokens] += Double(pair.rejected.count)
     self[.perTokenAccuracy] += Self.win(chosen / Double(pair.chosen.count), rejected / Double(pair.rejected.count))
-    self[.regularizer] += outcome.regularizer
-    self[.weight] += outcome.weight
     self[.chosenTokenReward] += (pair.chosen.rewards ?? []).reduce(0.0) { $0 + Double($1) }
     self[.rejectedTokenReward] += (pair.rejected.rewards ?? []).reduce(0.0) { $0 + Double($1) }
     self[.tokens] += Double(tokens)
@@ -62,11 +74,13 @@ package struct PreferenceMetrics: Sendable, Equatable {
   /// `rewards/accuracies` counts a pair whose implicit rewards are equal as wrong, as TRL does; `logps/accuracies` compares
   /// the mean log-prob per token, ties ½.
   package func fill(_ line: inout MetricsLine) {
-    line[.loss] = loss
-    line[.rewardsChosen] = mean(.chosenReward)
-    line[.rewardsRejected] = mean(.rejectedReward)
-    line[.rewardsAccuracies] = mean(.accuracy)
-    line[.rewardsMargins] = mean(.chosenReward) - mean(.rejectedReward)
+    if hasOutcomes {
+      line[.loss] = loss
+      line[.rewardsChosen] = mean(.chosenReward)
+      line[.rewardsRejected] = mean(.rejectedReward)
+      line[.rewardsAccuracies] = mean(.accuracy)
+      line[.rewardsMargins] = mean(.chosenReward) - mean(.rejectedReward)
+    }
     line[.logpsChosen] = mean(.chosenLogProb)
     line[.logpsRejected] = mean(.rejectedLogProb)
     line[.logpsChosenPerToken] = self[.chosenLogProb] / max(self[.chosenTokens], 1)

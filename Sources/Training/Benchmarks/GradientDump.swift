@@ -1,0 +1,76 @@
+import Collectives
+import Compute
+import Configuration
+import ModelFiles
+import OrderedJSON
+import PreferenceData
+import RunFolder
+import Scoring
+import Transformer
+
+/// The gradient of one global batch as a file, for comparisons with other implementations.
+package struct GradientDump {
+  package struct Report: Sendable {
+    package let rows: [Int]
+    package let loss: Double
+    /// 2-norm of the whole gradient, not clipped.
+    package let gradientNorm: Double
+    package let path: String
+
+    package var json: JSONValue {
+      [
+        "rows": .array(rows.map { .integer($0) }), "loss": .number(loss), "grad_norm": .number(gradientNorm),
+        "out": .string(path),
+      ]
+    }
+  }
+
+  private let setup: TrainingSetup
+  private let rows: [Int]
+  private let pairs: [TokenizedPair]
+
+  /// Collective: reads and checks everything.
+  ///
+  /// - Parameter rows: rows of the batch, counted from 0 over all files.
+  package init(
+    _ configuration: RunConfiguration, rows: [Int], communicator: Communicator, environment: [String: String]
+  ) throws {
+    setup = try TrainingSetup(configuration, communicator: communicator, environment: environment)
+    let known = Dictionary(uniqueKeysWithValues: setup.train.pairs.map { ($0.row, $0) })
+    self.rows = rows
+    pairs = try rows.map { row in
+      guard let pair = known[row] else {
+        throw TregError(
+          .usage, "--rows \(row): \(configuration.data.joined(separator: ", ")) has no such row", isOnAllRanks: true)
+      }
+      return pair
+    }
+  }
+
+  /// Collective: writes the gradient of the batch's mean loss to the configuration's `out`, a safetensors file of fp32
+  /// tensors by their Hugging Face names. The frozen model is the reference; scores are made anew.
+  package func run() throws -> Report {
+    let communicator = setup.communicator
+    let path = setup.configuration.out
+    let model = try communicator.agree {
+      try Transformer(loading: setup.reference, workers: Workers(threads: setup.threads))
+    }
+    let division = Division.divide(Array(pairs.indices), costs: pairs.map(\.tokenCount), ranks: communicator.size)
+    let scores = try setup.frozenScores(of: pairs, model: model, consumers: division)
+    if setup.configuration.reference != nil {
+      try communicator.agree { try setup.source.weights.load(setup.source.model, into: model.parameters.all) }
+    }
+    let trainer = setup.trainer(of: model, exchange: .allReduce)
+    let own = division[communicator.rank]
+    let (metrics, norm) = try trainer.computeGradient(
+      own.map { pairs[$0] }, scores: own.compactMap { scores[$0] }, globalCount: pairs.count)
+    try communicator.agree {
+      if communicator.rank == 0 {
+        try SafetensorsWriter.write(model.description.parameters, as: .float32, to: path) { parameter, write in
+          try write(UnsafeBufferPointer(trainer.gradients.slice(parameter.range)))
+        }
+      }
+    }
+    return Report(rows: rows, loss: metrics.loss, gradientNorm: norm, path: path)
+  }
+}

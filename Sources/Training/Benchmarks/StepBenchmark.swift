@@ -1,0 +1,135 @@
+import Collectives
+import Compute
+import Configuration
+import OrderedJSON
+import PreferenceData
+import Reporting
+import RunFolder
+import Transformer
+
+/// Times optimizer steps over the first rows of the data, the frozen model's pass over them included.
+///
+/// Start-up is not counted: reading, tokenising, loading weights. Every repeat goes on with the weights of the one before.
+package struct StepBenchmark {
+  /// What one repeat took.
+  package struct Measurement: Sendable {
+    package var referenceSeconds = 0.0
+    package var trainSeconds = 0.0
+    package var firstLoss = 0.0
+    package var lastLoss = 0.0
+
+    package var seconds: Double { referenceSeconds + trainSeconds }
+  }
+
+  /// The measurement with the median time, and what was measured.
+  package struct Report: Sendable {
+    package let median: Measurement
+    package let repeats: Int
+    package let rows: Int
+    package let globalBatchSize: Int
+    package let steps: Int
+    package let loss: String
+    package let ranks: Int
+    /// Threads of one rank.
+    package let threads: Int
+    /// Tokens of both conversations of every pair, the prompt counted in each, as trainers that do not share it count.
+    package let tokens: Int
+    /// Tokens that training puts through the model, where both conversations share the prompt.
+    package let sharedTokens: Int
+    /// The most that any rank ever held, in bytes; nil where the system does not say.
+    package let peakMemory: Int?
+
+    package var tokensPerSecond: Double { Double(tokens) / max(median.seconds, 1e-9) }
+
+    package var json: JSONValue {
+      [
+        "program": "treg", "loss_type": .string(loss), "rows": .integer(rows), "batch_size": .integer(globalBatchSize),
+        "steps": .integer(steps), "repeats": .integer(repeats), "ranks": .integer(ranks), "threads": .integer(threads),
+        "tokens": .integer(tokens), "shared_tokens": .integer(sharedTokens), "seconds": .number(median.seconds),
+        "tokens_per_second": .number(tokensPerSecond), "reference_seconds": .number(median.referenceSeconds),
+        "train_seconds": .number(median.trainSeconds), "first_loss": .number(median.firstLoss),
+        "last_loss": .number(median.lastLoss), "peak_memory": peakMemory.map { .integer($0) } ?? .null,
+      ]
+    }
+
+    /// For people.
+    package var text: String {
+      var table = Table([("", .left), ("", .right)])
+      table.append(["rows × repeats", "\(rows) × \(repeats)"])
+      table.append(["ranks × threads", "\(ranks) × \(threads)"])
+      table.append(["tokens, prompts twice", NumberFormat.count(tokens)])
+      table.append(["tokens, prompts shared", NumberFormat.count(sharedTokens)])
+      table.append(["seconds", NumberFormat.fixed(median.seconds, decimals: 2)])
+      table.append(["of these the frozen model", NumberFormat.fixed(median.referenceSeconds, decimals: 2)])
+      table.append(["tokens/s", NumberFormat.fixed(tokensPerSecond, decimals: 1)])
+      if let peakMemory { table.append(["peak memory of a rank", NumberFormat.bytes(peakMemory)]) }
+      return table.text
+    }
+  }
+
+  private let setup: TrainingSetup
+  private let pairs: [TokenizedPair]
+  private let repeats: Int
+
+  /// Collective: reads and checks everything.
+  ///
+  /// - Parameter rows: how many rows of the data to train on, from the first.
+  package init(
+    _ configuration: RunConfiguration, rows: Int, repeats: Int, communicator: Communicator,
+    environment: [String: String]
+  ) throws {
+    setup = try TrainingSetup(configuration, communicator: communicator, environment: environment)
+    let found = setup.train.pairs.count
+    guard rows <= found else {
+      throw TregError(
+        .usage, "--rows \(rows): \(configuration.data.joined(separator: ", ")) has \(found) rows", isOnAllRanks: true)
+    }
+    pairs = Array(setup.train.pairs.prefix(rows))
+    self.repeats = repeats
+  }
+
+  /// Collective: loads the model and measures.
+  package func run() throws -> Report {
+    let workers = Workers(threads: setup.threads)
+    let communicator = setup.communicator
+    let size = setup.configuration.globalBatchSize
+    let batches = stride(from: 0, to: pairs.count, by: size).map { Array($0..<min($0 + size, pairs.count)) }
+    let model = try communicator.agree { try Transformer(loading: setup.reference, workers: workers) }
+    let trainer = setup.trainer(of: model, totalSteps: repeats * batches.count)
+    var measurements: [Measurement] = []
+    for _ in 0..<repeats { measurements.append(try measure(batches, model: model, trainer: trainer)) }
+    measurements.sort { $0.seconds < $1.seconds }
+    var peak = Int64(ProcessMemory.peakBytes ?? 0)
+    try communicator.maximum(&peak)
+    return Report(
+      median: measurements[(repeats - 1) / 2], repeats: repeats, rows: pairs.count, globalBatchSize: size,
+      steps: batches.count, loss: setup.objective.name, ranks: communicator.size, threads: setup.threads,
+      tokens: pairs.reduce(0) { $0 + $1.conversationTokens }, sharedTokens: pairs.reduce(0) { $0 + $1.tokenCount },
+      peakMemory: peak > 0 ? Int(peak) : nil)
+  }
+
+  private func measure(_ batches: [[Int]], model: Transformer, trainer: Trainer) throws -> Measurement {
+    let communicator = setup.communicator
+    let divisions = batches.map { batch in
+      Division.divide(batch, costs: batch.map { pairs[$0].tokenCount }, ranks: communicator.size)
+    }
+    let consumers = (0..<communicator.size).map { rank in divisions.flatMap { $0[rank] } }
+    var measurement = Measurement()
+    try communicator.barrier()
+    let reference = Stopwatch()
+    let scores = try setup.frozenScores(of: pairs, model: model, consumers: consumers)
+    try communicator.barrier()
+    measurement.referenceSeconds = reference.seconds
+    let training = Stopwatch()
+    for (index, division) in divisions.enumerated() {
+      let own = division[communicator.rank]
+      let report = try trainer.step(
+        own.map { pairs[$0] }, scores: own.compactMap { scores[$0] }, globalCount: batches[index].count)
+      if index == 0 { measurement.firstLoss = report.metrics.loss }
+      measurement.lastLoss = report.metrics.loss
+    }
+    try communicator.barrier()
+    measurement.trainSeconds = training.seconds
+    return measurement
+  }
+}
