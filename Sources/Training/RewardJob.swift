@@ -37,7 +37,7 @@ package struct RewardJob {
   ///
   /// - Parameters:
   ///   - writingRecords: also writes one JSON object per response beside the shard.
-  ///   - overwriting: removes all rewards of the folder first; of a sharded job only the own shard.
+  ///   - overwriting: makes the job's own shards anew, be they finished or stale.
   package func run(writingRecords: Bool, overwriting: Bool) throws {
     let stopwatch = Stopwatch()
     let made = try communicator.agree { try make(writingRecords: writingRecords, overwriting: overwriting) }

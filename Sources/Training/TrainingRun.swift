@@ -97,7 +97,7 @@ package final class TrainingRun {
     if let resumed { try communicator.agree { try check(resumed.state) } }
 
     phase = "loading the model"
-    let model = try communicator.agree { try Transformer(loading: setup.reference, workers: workers) }
+    var model = try communicator.agree { try Transformer(loading: setup.reference, workers: workers) }
     status.state = .scoring
     try leaderDoes(group) { try status.write(to: layout.status) }
     if start == .overwrite {
@@ -112,7 +112,8 @@ package final class TrainingRun {
       try obtainScores(of: $0, in: heldRewards, given: nil, model: model)
     }
     if setup.configuration.reference != nil {
-      try communicator.agree { try setup.source.weights.load(setup.source.model, into: model.parameters.all) }
+      // A reference of its own may have another shape.
+      model = try communicator.agree { try Transformer(loading: setup.source, workers: workers) }
     }
     let scoreHash = try scores?.contentHash()
     if let saved = resumed?.state, saved.scoreHash != scoreHash {

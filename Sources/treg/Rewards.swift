@@ -20,7 +20,7 @@ struct Rewards: ParsableCommand {
   @Flag(help: "Also write one JSON object per response.")
   var jsonl = false
 
-  @Flag(help: "Remove rewards that are in the folder already.")
+  @Flag(help: "Make shards anew that are in the folder already.")
   var overwrite = false
 
   func run() throws {

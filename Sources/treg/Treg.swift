@@ -19,16 +19,19 @@ enum Program {
   static func main() {
     // A reader that goes away is an error of write, not a reason to die.
     signal(SIGPIPE, SIG_IGN)
-    let environment = ProcessInfo.processInfo.environment
+    let rank = RankEnvironment.expectedRank(ProcessInfo.processInfo.environment)
     do {
       var command = try Treg.parseAsRoot()
       try command.run()
     } catch let error as TregError {
       // A mistake that every rank sees is told once.
-      let rank = RankEnvironment.expectedRank(environment)
       exit(rank == 0 ? Console.fail(error).rawValue : error.exitCode.rawValue)
     } catch {
-      Treg.exit(withError: error)
+      // Help was asked for, or the command line cannot be understood.
+      let code = Treg.exitCode(for: error)
+      if rank != 0 { exit(code.rawValue) }
+      if code.isSuccess { Treg.exit(withError: error) }
+      exit(Console.fail(TregError.usage("\(Treg.message(for: error)); treg --help tells more")).rawValue)
     }
   }
 }

@@ -202,6 +202,20 @@ extension EndToEndTests {
       #expect(try !exists(out) || FinishedRun(out).names().isEmpty, "nothing is written")
     }
 
+    @Test(arguments: [
+      (["frobnicate"], "Unexpected argument 'frobnicate'"), (["train"], "--model is missing"),
+      (["train", "--config"], "Missing value for '--config"), (["train", "word"], "unexpected argument"),
+      (["rewards", "--shard", "9/3"], "--shard 9/3: expected i/n"),
+      (["train", "--resume", "--overwrite"], "exclude each other"),
+    ])
+    func commandLinesThatCannotBeUnderstood(arguments: [String], words: String) throws {
+      let run = try Program.treg(
+        arguments.first == "rewards" ? Tiny.rewards("/nowhere", Array(arguments.dropFirst())) : arguments)
+      #expect(run.exitCode == 64, "\(run.errors)")
+      #expect(run.errors.hasPrefix("treg: ") && run.errors.filter(\.isNewline).count == 1, "\(run.errors)")
+      #expect(run.errors.contains(words), "\(run.errors)")
+    }
+
     @Test func badRowsAreSkippedAndCounted() throws {
       let scratch = try Scratch()
       let bad = [
