@@ -32,11 +32,8 @@ struct BenchStep: ParsableCommand {
   @Flag(help: "Print one JSON object.")
   var json = false
 
-  func validate() throws {
-    guard rows > 0, batch > 0, repeats > 0 else { throw TregError.usage("--rows, --batch and --repeats are 1 or more") }
-  }
-
   func run() throws {
+    guard rows > 0, batch > 0, repeats > 0 else { throw TregError.usage("--rows, --batch and --repeats are 1 or more") }
     let parsed = try options.parse(
       requiring: ["model", "data"], over: ["--global-batch-size", "\(batch)"],
       otherFlags: ["--rows", "--batch", "--repeats", "--json"])
@@ -103,11 +100,8 @@ struct BenchKernels: ParsableCommand {
   @Flag(help: "Print one JSON object per kernel, in a list.")
   var json = false
 
-  func validate() throws {
-    guard tokens > 0 else { throw TregError.usage("--tokens is 1 or more") }
-  }
-
   func run() throws {
+    guard tokens > 0 else { throw TregError.usage("--tokens is 1 or more") }
     let parsed = try options.parse(requiring: ["model"], otherFlags: ["--tokens", "--json"])
     let report = try KernelReport(
       parsed.configuration, tokens: tokens, environment: ProcessInfo.processInfo.environment)

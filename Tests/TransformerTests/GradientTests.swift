@@ -99,7 +99,7 @@ import Transformer
   /// transformers gives the padding token's embedding no gradient through the input, also where it ends real turns.
   @Test(arguments: [true, false]) func paddingTokensEmbeddingLearnsOnlyThroughTheOutput(tied: Bool) throws {
     let heads = #""num_attention_heads": 4, "num_key_value_heads": 2, "tie_word_embeddings": \#(tied)"#
-    let batch = PackedBatch(Self.forests[0].map(TokenTree.init))
+    let batch = PackedBatch(Self.forests[1].map(TokenTree.init))
     func gradient(_ extra: String) throws -> (ModelDescription, FloatBuffer) {
       let description = try Self.description(heads + extra)
       let plain = PlainModel(description, seed: 11)
