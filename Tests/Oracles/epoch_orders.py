@@ -31,7 +31,8 @@ def order(count, seed, epoch):
     return rows
 
 
-numbers = stream(1234567)
-print(next(numbers), next(numbers))
-for seed, epoch in ((42, 0), (42, 1), (-1, 0)):
-    print((seed, epoch, order(10, seed, epoch)))
+if __name__ == "__main__":
+    numbers = stream(1234567)
+    print(next(numbers), next(numbers))
+    for seed, epoch in ((42, 0), (42, 1), (-1, 0)):
+        print((seed, epoch, order(10, seed, epoch)))

@@ -13,8 +13,8 @@ What treg runs, all in a scratch folder (--keep keeps it):
     treg train            five AdamW steps of one row each: lr 1e-5, β 0.1, α 0.25, constant schedule, no weight decay, clip 1
 
 PyTorch takes the token ids from the first (after checking prompt and responses against transformers' own template and
-tokenizer) and makes everything else anew. The order in which training visits the rows is read from the metrics: each
-step's `logps/chosen` and `logps/rejected` are nearest to one row's.
+tokenizer) and makes everything else anew. The order in which training visits the rows is the documented permutation of the
+seed, made by epoch_orders.py.
 
 Checked, with the tolerance of each in TOLERANCES: log-probs, token rewards, loss, gradient tensors, weight changes. Exit codes:
 0 all within, 1 out of tolerance or different tokens, 66 something is missing, 70 a command failed.
@@ -39,11 +39,13 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
+from epoch_orders import order as epoch_order
 from llama_truth import decays, log_probabilities, make_exact, parameter_gradients, regularized_dpo
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHARED = ROOT.parent / "shared" / "data" / "alpaca_pairs.jsonl"
 ROWS = 5
+SEED = 42
 BETA, ALPHA, LEARNING_RATE = 0.1, 0.25, 1e-5
 
 # The 2-norm of a difference over the 2-norm of the truth for tensors, the largest difference for numbers.
@@ -223,7 +225,7 @@ class Treg:
         settings = {
             "out": folder, "loss_type": "dpo", "beta": BETA, "treg_alpha": ALPHA, "treg_template": "turn",
             "learning_rate": LEARNING_RATE, "lr_scheduler_type": "constant", "warmup_ratio": 0, "weight_decay": 0,
-            "max_grad_norm": 1, "global_batch_size": 1, "max_steps": ROWS, "save_dtype": "float32",
+            "max_grad_norm": 1, "global_batch_size": 1, "max_steps": ROWS, "save_dtype": "float32", "seed": SEED,
         }
         self.run("train", *(part for key, value in settings.items() for part in (f"--{key}", str(value))))
         metrics = [json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text().splitlines()]
@@ -231,15 +233,14 @@ class Treg:
 
 
 def order_of(steps, records):
-    """Which row every training step saw: the one whose log-probs at the start are nearest to the step's."""
-    sums = {(record["row"], record["side"]): sum(record["reference_logprobs"]) for record in records}
-    order = []
-    for step in steps:
-        def distance(row):
-            return sum(abs(step[f"logps/{side}"] - sums[row, side]) for side in ("chosen", "rejected"))
-        order.append(min(range(ROWS), key=distance))
-    if sorted(order) != list(range(ROWS)):
-        raise Failure(70, f"the metrics do not show one step per row: nearest rows {order}")
+    """Which row every training step saw: the documented permutation of the seed, held against the first step's log-probs."""
+    order = epoch_order(ROWS, SEED, 0)
+    if len(steps) != ROWS:
+        raise Failure(70, f"the metrics show {len(steps)} steps, expected {ROWS}")
+    for side in ("chosen", "rejected"):
+        start = sum(next(r for r in records if (r["row"], r["side"]) == (order[0], side))["reference_logprobs"])
+        if abs(steps[0][f"logps/{side}"] - start) > 1e-2:
+            raise Failure(70, f"the first step did not train on row {order[0]}")
     return order
 
 
