@@ -6,12 +6,13 @@
 Each line has TRL's conversational columns `prompt`, `chosen` and `rejected`, lists of messages. The families under
 demo/families ask for small things in an exact form; the chosen answer is right and keeps the form, the rejected one is
 wrong, off-format, curt or rambling. Held-out pairs are of the same families with other fillers. The lengths of
-chosen and rejected answers are alike in distribution, which this program checks before it writes. The same seed gives
-the same bytes.
+chosen and rejected answers, in tokens, are alike in distribution: where the right form is the longer one, part of the
+rejected answers ramble on. This program checks that before it writes. The same seed gives the same bytes.
 """
 
 import json
 import random
+import re
 import statistics
 import sys
 from pathlib import Path
@@ -22,10 +23,52 @@ FOLDER = Path(__file__).resolve().parent
 SEED = 20241203
 TRAIN_PER_FAMILY = 8
 HELD_OUT_PER_FAMILY = 2
+# Of the pairs whose chosen answer is clearly longer, the share whose rejected answer rambles on.
+RAMBLING_SHARE = 0.3
+CLEARLY_LONGER = 2
+
+# What an answer says that does not know when to stop.
+RAMBLES = [
+    "I hope that this helps you.",
+    "Let me know if you need more!",
+    "That is all there is to it, really.",
+    "There are of course many other ways to say this.",
+    "Please feel free to ask me anything else at any time.",
+    "Many people ask about this, and it is a very good question.",
+    "As always, it depends a little on what you want to do with it.",
+    "I could go on about this for a long time, because it is such an interesting topic.",
+    "In other words, what I said above is what I wanted to say, and I said it as well as I could.",
+]
+
+# A stand-in for a byte-level tokenizer: words, single digits, single marks.
+PIECE = re.compile(r"\d|[A-Za-z]+|[^\sA-Za-z\d]")
 
 
 def message(role, content):
     return [{"role": role, "content": content}]
+
+
+def length(text):
+    """Tokens of a text, nearly."""
+    return len(PIECE.findall(text))
+
+
+def rambling(triple, source):
+    """The triple with a rejected answer that goes on until it is about as long as the chosen one."""
+    prompt, chosen, rejected = triple
+    goal = length(chosen) + source.randint(-2, 4)
+    rest = source.sample(RAMBLES, len(RAMBLES))
+    while rest and length(rejected) < goal:
+        rejected += (" " if rejected[-1] in ".!?" else ". ") + rest.pop()
+    return prompt, chosen, rejected
+
+
+def balanced(triples, source):
+    """Lets an even share of the rejected answers ramble where the chosen ones are clearly longer."""
+    longer = [i for i, (_, chosen, rejected) in enumerate(triples) if length(chosen) > length(rejected) + CLEARLY_LONGER]
+    for index in source.sample(longer, round(RAMBLING_SHARE * len(longer))):
+        triples[index] = rambling(triples[index], source)
+    return triples
 
 
 def rows():
@@ -41,20 +84,23 @@ def rows():
         held_out += picked[TRAIN_PER_FAMILY:]
     source.shuffle(train)
     source.shuffle(held_out)
-    return train, held_out
+    return balanced(train, source), balanced(held_out, source)
 
 
 def check(name, triples):
     """Refuses sets in which length gives the answer away."""
-    chosen = [len(chosen) for _, chosen, _ in triples]
-    rejected = [len(rejected) for _, _, rejected in triples]
-    longer = sum(a > b for a, b in zip(chosen, rejected)) / len(triples)
+    chosen = [length(chosen) for _, chosen, _ in triples]
+    rejected = [length(rejected) for _, _, rejected in triples]
+    longer = sum(a > b for a, b in zip(chosen, rejected)) / sum(a != b for a, b in zip(chosen, rejected))
+    means = statistics.mean(chosen), statistics.mean(rejected)
+    spreads = statistics.stdev(chosen), statistics.stdev(rejected)
     print(
-        f"{name}: {len(triples)} pairs, characters chosen {statistics.mean(chosen):.0f} ± {statistics.stdev(chosen):.0f}, "
-        f"rejected {statistics.mean(rejected):.0f} ± {statistics.stdev(rejected):.0f}, chosen longer in {longer:.0%}"
+        f"{name}: {len(triples)} pairs, tokens chosen {means[0]:.1f} ± {spreads[0]:.1f}, "
+        f"rejected {means[1]:.1f} ± {spreads[1]:.1f}, chosen the longer in {longer:.0%}"
     )
-    ratio = statistics.mean(chosen) / statistics.mean(rejected)
-    assert 0.85 < ratio < 1.18 and 0.4 < longer < 0.6, f"{name}: lengths give the answer away"
+    assert 0.95 < means[0] / means[1] < 1.05, f"{name}: mean lengths give the answer away"
+    assert 0.8 < spreads[0] / spreads[1] < 1.25, f"{name}: the spread of lengths gives the answer away"
+    assert 0.42 < longer < 0.58, f"{name}: the longer answer is too often the same one"
     assert all(c != r for _, c, r in triples), f"{name}: an identical pair"
 
 
