@@ -37,9 +37,11 @@ let package = Package(
   targets: [
     // System libraries, found through pkg-config.
     .systemLibrary(name: "CBLAS", path: "Sources/CBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
-    .systemLibrary(name: "CPCRE2", path: "Sources/CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+    .systemLibrary(
+      name: "CPCRE2", path: "Sources/CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
     .systemLibrary(name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-    .systemLibrary(name: "CXXHash", path: "Sources/CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+    .systemLibrary(
+      name: "CXXHash", path: "Sources/CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
     // The table of functions that the MPI shim exports; the shim itself is built per MPI by the Makefile.
     .systemLibrary(name: "CMPI", path: "CMPI/include"),
     .target(
@@ -82,7 +84,8 @@ let package = Package(
       "Training",
       [
         "Scoring", "Transformer", "Compute", "CKernels", "ModelDescription", "ModelFiles", "PreferenceData",
-        "Collectives", "Objectives", "Configuration", "Reporting", "Evaluation", "OrderedJSON", "RunFolder", collections,
+        "Collectives", "Objectives", "Configuration", "Reporting", "Evaluation", "OrderedJSON", "RunFolder",
+        collections,
       ]),
 
     // Programs.
@@ -136,7 +139,8 @@ let package = Package(
       ]),
     // The programs as users run them.
     .testTarget(
-      name: "EndToEndTests", dependencies: ["treg", "ModelFiles", "OrderedJSON", "RunFolder"], path: "Tests/EndToEndTests",
+      name: "EndToEndTests", dependencies: ["treg", "ModelFiles", "OrderedJSON", "RunFolder"],
+      path: "Tests/EndToEndTests",
       exclude: ["Golden"],
       swiftSettings: swiftSettings),
   ]

@@ -25,7 +25,6 @@ package struct RunLayout: Sendable, Equatable {
   package func error(rank: Int) -> String { FileSystem.join(errors, "rank-\(FileNumber.text(rank)).json") }
   package func checkpoint(step: Int) -> String { FileSystem.join(root, "checkpoint-\(step)") }
 
-
   /// `path` as seen from `root`, for short messages; the whole path when it lies elsewhere.
   package func relative(_ path: String) -> String {
     let prefix = FileSystem.join(root, "")

@@ -51,7 +51,8 @@ package struct ContrastivePrompter: Sendable {
       return Prompts(better: whole.better, worse: whole.worse, isCut: false)
     }
     guard room > 0 else {
-      throw TregError.badData(at: nil, "a response of \(responseCount) tokens leaves no room in a context of \(contextLimit)")
+      throw TregError.badData(
+        at: nil, "a response of \(responseCount) tokens leaves no room in a context of \(contextLimit)")
     }
     // The longest shown text that fits, found by halving; the number of tokens grows with the text but for a few.
     var fits = 0

@@ -66,7 +66,8 @@ package struct ScoreFolder: Sendable {
       })
     guard counts.count <= 1 else {
       throw TregError.badData(
-        at: path, "shards of several sets stand side by side (of \(counts.sorted().map(String.init).joined(separator: ", of ")))")
+        at: path,
+        "shards of several sets stand side by side (of \(counts.sorted().map(String.init).joined(separator: ", of ")))")
     }
     return counts.first
   }
@@ -86,7 +87,8 @@ package struct ScoreFolder: Sendable {
       guard !wanted.isEmpty else { continue }
       guard let finished = try finished(shard: shard, of: shards) else {
         throw TregError.badData(
-          at: path, "\(ScoreShard.name(shard: shard, of: shards)) is missing: run treg rewards --shard \(shard)/\(shards)")
+          at: path,
+          "\(ScoreShard.name(shard: shard, of: shards)) is missing: run treg rewards --shard \(shard)/\(shards)")
       }
       rows += finished.rows[wanted.lowerBound - held.lowerBound..<wanted.upperBound - held.lowerBound]
     }
@@ -102,7 +104,9 @@ package struct ScoreFolder: Sendable {
     }
     if areUsable { return }
     for name in try FileSystem.contents(ofFolder: path)
-    where name == "manifest.json" || (name.hasPrefix("shard-") && (name.hasSuffix(".rewards") || name.hasSuffix(".jsonl"))) {
+    where name == "manifest.json"
+      || (name.hasPrefix("shard-") && (name.hasSuffix(".rewards") || name.hasSuffix(".jsonl")))
+    {
       try FileSystem.remove(FileSystem.join(path, name))
     }
   }

@@ -16,7 +16,8 @@ package enum ScoreRecord {
   ) -> [JSONValue] {
     [
       line("chosen", pair: pair, response: pair.chosen, scores: scores.chosen, prompts: prompts?.chosen, tokenizer),
-      line("rejected", pair: pair, response: pair.rejected, scores: scores.rejected, prompts: prompts?.rejected, tokenizer),
+      line(
+        "rejected", pair: pair, response: pair.rejected, scores: scores.rejected, prompts: prompts?.rejected, tokenizer),
     ]
   }
 
@@ -27,7 +28,8 @@ package enum ScoreRecord {
     let scored = Array(response.scored)
     return [
       "row": .integer(pair.row), "side": .string(side), "tokens": ids(scored),
-      "text": .string(tokenizer.decode(scored)), "prompt_tokens": ids(pair.prompt + response.tokens[..<response.scoredFrom]),
+      "text": .string(tokenizer.decode(scored)),
+      "prompt_tokens": ids(pair.prompt + response.tokens[..<response.scoredFrom]),
       "better_prompt_tokens": ids(prompts?.better ?? []), "worse_prompt_tokens": ids(prompts?.worse ?? []),
       "reference_logprobs": numbers(scores.reference), "better_logprobs": numbers(scores.better),
       "worse_logprobs": numbers(scores.worse), "rewards": numbers(scores.rewards),

@@ -55,7 +55,8 @@ package final class Scorer {
     tokenCount += batch.tokenCount
     let logProbs = model.forward(batch)
     guard logProbs.allSatisfy(\.isFinite) else {
-      throw TregError(.nonFinite, at: pair.source.place, "the model gives a log-probability that is not a finite number")
+      throw TregError(
+        .nonFinite, at: pair.source.place, "the model gives a log-probability that is not a finite number")
     }
     func values(_ sequence: Int) -> [Float] {
       sequence < sequences.count ? Array(logProbs[batch.targets(tree: 0, sequence: sequence)]) : []

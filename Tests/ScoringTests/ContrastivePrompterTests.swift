@@ -45,8 +45,9 @@ import Testing
     #expect(better != worse)
     #expect(better.contains("more helpful, more correct, more coherent and more concise"))
     #expect(worse.contains("more unhelpful, more incorrect, more incoherent and more verbose"))
-    #expect(better.replacing("more helpful, more correct, more coherent and more concise", with: "#")
-      == worse.replacing("more unhelpful, more incorrect, more incoherent and more verbose", with: "#"))
+    #expect(
+      better.replacing("more helpful, more correct, more coherent and more concise", with: "#")
+        == worse.replacing("more unhelpful, more incorrect, more incoherent and more verbose", with: "#"))
     #expect(better.hasSuffix("<assistant>"))
     // The row's own braces stay what they are.
     #expect(better.contains("What {response}?"))

@@ -10,9 +10,8 @@ import PreferenceData
 import RunFolder
 import Scoring
 import Testing
-import Transformer
-
 import Training
+import Transformer
 
 /// Five steps of DPO-REG against PyTorch in double precision: Tests/Oracles/transformer_golden.py made the files.
 @Suite struct GoldenTrainingTests {

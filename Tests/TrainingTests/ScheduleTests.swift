@@ -1,5 +1,5 @@
-import Training
 import Testing
+import Training
 
 /// Values of transformers.get_scheduler (5.x) for the same arguments, peak 1.
 @Suite struct ScheduleTests {

@@ -40,7 +40,8 @@ struct PlainModel {
   private func norm(_ x: [[Double]], _ name: String) -> [[Double]] {
     let weight = Array(tensor(name + ".weight")!)
     return x.map { row in
-      let scale = 1 / (row.map { $0 * $0 }.reduce(0, +) / Double(row.count) + Double(description.normEpsilon)).squareRoot()
+      let scale =
+        1 / (row.map { $0 * $0 }.reduce(0, +) / Double(row.count) + Double(description.normEpsilon)).squareRoot()
       return zip(row, weight).map { $0 * scale * $1 }
     }
   }
