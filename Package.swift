@@ -55,11 +55,11 @@ let package = Package(
     room("RunFolder", ["OrderedJSON", "CXXHash"]),
     room("Configuration", ["OrderedJSON", "RunFolder", .product(name: "Yams", package: "Yams")]),
     room("ModelDescription", ["OrderedJSON", "RunFolder"]),
-    room("ModelFiles", ["ModelDescription", "OrderedJSON", "RunFolder", collections]),
+    room("ModelFiles", ["ModelDescription", "OrderedJSON", "RunFolder"]),
     room("Tokenization", ["OrderedJSON", "RunFolder", "CPCRE2"]),
-    room("ChatTemplates", ["OrderedJSON", "RunFolder", collections]),
+    room("ChatTemplates", ["OrderedJSON", "RunFolder"]),
     room("Objectives", ["RunFolder"]),
-    room("Reporting", ["OrderedJSON", "RunFolder", collections]),
+    room("Reporting", ["OrderedJSON", "RunFolder"]),
 
     // First floor.
     room("Compute", ["CKernels", "CBLAS"]),
@@ -78,14 +78,13 @@ let package = Package(
       "Evaluation",
       [
         "Scoring", "Transformer", "Compute", "ModelDescription", "ModelFiles", "PreferenceData", "Tokenization",
-        "Collectives", "Objectives", "Configuration", "Reporting", "OrderedJSON", "RunFolder", collections,
+        "Collectives", "Objectives", "Configuration", "Reporting", "OrderedJSON", "RunFolder",
       ]),
     room(
       "Training",
       [
         "Scoring", "Transformer", "Compute", "CKernels", "ModelDescription", "ModelFiles", "PreferenceData",
         "Collectives", "Objectives", "Configuration", "Reporting", "Evaluation", "OrderedJSON", "RunFolder",
-        collections,
       ]),
 
     // Programs.

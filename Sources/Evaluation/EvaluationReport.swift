@@ -1,4 +1,3 @@
-import OrderedCollections
 import OrderedJSON
 import Reporting
 import RunFolder
@@ -24,7 +23,7 @@ package struct EvaluationReport: Sendable {
   ///
   ///     model, reference, rows, tokens, seconds, tokens_per_second, and the metrics by their names
   package var json: JSONValue {
-    var members: OrderedDictionary<String, JSONValue> = [
+    var members: JSONObject = [
       "model": .string(model), "reference": reference.map { .string($0) } ?? .null, "rows": .integer(rowCount),
       "tokens": .integer(tokenCount), "seconds": .number(seconds), "tokens_per_second": .number(tokensPerSecond),
     ]

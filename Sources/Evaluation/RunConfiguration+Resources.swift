@@ -6,17 +6,6 @@ import RunFolder
 
 /// What a configuration comes to on this machine and with this model.
 extension RunConfiguration {
-  /// Packed tokens of a micro-batch unless the user says otherwise: large enough for GEMM at full speed, small enough
-  /// that activations stay below the weights of small models.
-  private static let automaticMicroBatchTokens = 1024
-
-  package var microBatchTokenCount: Int {
-    switch microBatchTokens {
-    case .automatic: Self.automaticMicroBatchTokens
-    case .count(let count): count
-    }
-  }
-
   package func threadCount(environment: [String: String]) -> Int {
     switch threads {
     case .automatic: ThreadChoice.automatic(environment: environment)

@@ -1,5 +1,3 @@
-import OrderedCollections
-
 extension JSONValue {
   /// Parses one JSON document.
   ///
@@ -96,7 +94,7 @@ private struct JSONParser {
 
   mutating func object(depth: Int) throws -> JSONValue {
     position += 1
-    var members: OrderedDictionary<String, JSONValue> = [:]
+    var members: JSONObject = [:]
     skipBlanks()
     if take(UInt8(ascii: "}")) { return .object(members) }
     while true {

@@ -28,7 +28,7 @@ extension JSONValue {
         element.write(to: &output, style: style, depth: depth + 1)
       }
     case .object(let members):
-      Self.writeList("{", "}", members.elements, to: &output, style: style, depth: depth) { member, output in
+      Self.writeList("{", "}", members, to: &output, style: style, depth: depth) { member, output in
         Self.writeQuoted(member.key, to: &output)
         output += ": "
         member.value.write(to: &output, style: style, depth: depth + 1)

@@ -1,5 +1,3 @@
-import OrderedCollections
-
 /// A JSON document (RFC 8259) that keeps the order of keys and tells integers from other numbers.
 ///
 /// Chat templates print objects in the order they were written, tokenizer files list vocabularies of
@@ -13,7 +11,7 @@ package enum JSONValue: Hashable, Sendable {
   case number(Double)
   case string(String)
   case array([JSONValue])
-  case object(OrderedDictionary<String, JSONValue>)
+  case object(JSONObject)
 }
 
 extension JSONValue {
@@ -54,7 +52,7 @@ extension JSONValue {
     return value
   }
 
-  package var object: OrderedDictionary<String, JSONValue>? {
+  package var object: JSONObject? {
     guard case .object(let value) = self else { return nil }
     return value
   }
@@ -84,6 +82,8 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
   package init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
   package init(nilLiteral: ()) { self = .null }
   package init(dictionaryLiteral elements: (String, JSONValue)...) {
-    self = .object(OrderedDictionary(elements, uniquingKeysWith: { _, last in last }))
+    var members = JSONObject(minimumCapacity: elements.count)
+    for (name, value) in elements { members[name] = value }
+    self = .object(members)
   }
 }

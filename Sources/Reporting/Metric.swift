@@ -1,4 +1,3 @@
-import OrderedCollections
 import OrderedJSON
 
 /// The quantities of a line of `metrics.jsonl`, in the order in which they are written. Users' scripts rely on the
@@ -52,7 +51,7 @@ package struct MetricsLine: Sendable, Equatable {
 
   /// The values in the order of ``Metric``. One that is not finite is written as null.
   package var json: JSONValue {
-    var members: OrderedDictionary<String, JSONValue> = [:]
+    var members: JSONObject = [:]
     for metric in Metric.allCases {
       guard let value = values[metric] else { continue }
       let name = isEvaluation && !metric.isPosition ? "eval_" + metric.rawValue : metric.rawValue

@@ -1,5 +1,3 @@
-import RunFolder
-
 /// The processors and the memory that this process may use on this machine.
 ///
 /// Sources: proc(5) for the affinity mask and memory, the kernel's `Documentation/admin-guide/cputopology.rst` and

@@ -28,6 +28,36 @@ package struct ScoreFolder: Sendable {
     return try ScoreShard(readingFrom: file, identity: identity)
   }
 
+  /// Makes the folder, if need be, a place for a set of so many shards.
+  ///
+  /// - Parameter replacing: removes shards and manifest of sets with another number of shards.
+  /// - Throws: cannot create (73) when such a set is there and is not to be replaced: two sets side by side are none.
+  package func prepare(shards: Int, replacing: Bool) throws {
+    try FileSystem.createFolder(path)
+    let others = try shardFiles().filter { $0.shards != shards }
+    guard let first = others.first else { return }
+    guard replacing else {
+      throw TregError.cannotCreate(
+        at: path,
+        "a set of \(first.shards) shards is here, and two sets in one folder are none; use --overwrite or another folder"
+      )
+    }
+    for file in others { try FileSystem.remove(FileSystem.join(path, file.name)) }
+    try FileSystem.remove(FileSystem.join(path, "manifest.json"))
+  }
+
+  /// Files of shards, and the number of shards that each name tells.
+  private func shardFiles() throws -> [(name: String, shards: Int)] {
+    guard FileSystem.kind(of: path) == .folder else { return [] }
+    return try FileSystem.contents(ofFolder: path).compactMap { name in
+      let parts = name.split(separator: ".")
+      guard name.hasPrefix("shard-"), parts.count == 2, ["rewards", "jsonl"].contains(parts[1]),
+        let shards = parts[0].split(separator: "-").last.flatMap({ Int($0) })
+      else { return nil }
+      return (name, shards)
+    }
+  }
+
   /// Writes a shard, and the manifest when it was the last one missing.
   package func write(_ shard: ScoreShard) throws {
     try FileSystem.createFolder(path)
@@ -58,12 +88,7 @@ package struct ScoreFolder: Sendable {
       else { throw TregError.badData(at: manifest, "not a manifest of token rewards") }
       return shards
     }
-    guard FileSystem.kind(of: path) == .folder else { return nil }
-    let counts = Set(
-      try FileSystem.contents(ofFolder: path).compactMap { name -> Int? in
-        guard name.hasPrefix("shard-"), name.hasSuffix(".rewards") else { return nil }
-        return Int(name.dropLast(".rewards".count).split(separator: "-").last ?? "")
-      })
+    let counts = Set(try shardFiles().filter { $0.name.hasSuffix(".rewards") }.map(\.shards))
     guard counts.count <= 1 else {
       throw TregError.badData(
         at: path,
@@ -97,17 +122,11 @@ package struct ScoreFolder: Sendable {
 
   /// Removes every shard and the manifest when any shard is stale or damaged; for runs that replace an earlier one.
   package func clearStale() throws {
-    guard FileSystem.kind(of: path) == .folder else { return }
-    let shards = try FileSystem.contents(ofFolder: path).filter { $0.hasPrefix("shard-") && $0.hasSuffix(".rewards") }
-    let areUsable = shards.allSatisfy { name in
+    let files = try shardFiles().map(\.name)
+    let areUsable = files.filter { $0.hasSuffix(".rewards") }.allSatisfy { name in
       (try? ScoreShard(readingFrom: FileSystem.join(path, name), identity: identity)) != nil
     }
     if areUsable { return }
-    for name in try FileSystem.contents(ofFolder: path)
-    where name == "manifest.json"
-      || (name.hasPrefix("shard-") && (name.hasSuffix(".rewards") || name.hasSuffix(".jsonl")))
-    {
-      try FileSystem.remove(FileSystem.join(path, name))
-    }
+    for name in files + ["manifest.json"] { try FileSystem.remove(FileSystem.join(path, name)) }
   }
 }

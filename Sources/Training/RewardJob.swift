@@ -37,7 +37,7 @@ package struct RewardJob {
   ///
   /// - Parameters:
   ///   - writingRecords: also writes one JSON object per response beside the shard.
-  ///   - overwriting: makes the job's own shards anew, be they finished or stale.
+  ///   - overwriting: makes the job's own shards anew, be they finished or stale, in place of a set with another number of shards.
   package func run(writingRecords: Bool, overwriting: Bool) throws {
     let stopwatch = Stopwatch()
     let made = try communicator.agree { try make(writingRecords: writingRecords, overwriting: overwriting) }
@@ -69,8 +69,8 @@ package struct RewardJob {
       modelHash: try source.contentHash, dataHash: data.tokens.contentHash, rowCount: data.pairs.count,
       template: template, maxLength: configuration.maxLength, maxPromptLength: configuration.maxPromptLength)
     let folder = ScoreFolder(configuration.out, identity: identity)
+    try folder.prepare(shards: part.count, replacing: overwriting)
     if overwriting { try FileSystem.remove(folder.file(shard: part.index, of: part.count)) }
-    try FileSystem.createFolder(configuration.out)
     let maker = ScoreMaker(folder: folder, pairs: data.pairs)
     let total = maker.rows(shard: part.index, of: part.count).count
     if speaks { Console.note("data: \(data.summary); shard \(part.index)/\(part.count) has \(total) rows") }

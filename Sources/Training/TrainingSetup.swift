@@ -136,7 +136,7 @@ struct TrainingSetup {
     let layout =
       "\(communicator.size) rank\(communicator.size == 1 ? "" : "s") × \(threads) thread\(threads == 1 ? "" : "s")"
     lines.append(
-      "layout: \(layout), \(communicator.implementation), \(ThreadChoice.allowedCores) cores allowed on \(communicator.hostName)"
+      "layout: \(layout), \(communicator.implementation), cores allowed: \(ThreadChoice.allowedCores) on \(communicator.hostName)"
     )
     lines.append("model: \(source.model.architecture), \(NumberFormat.count(source.model.parameterCount)) parameters")
     lines.append("data: \(train.summary)")

@@ -76,6 +76,19 @@ extension EndToEndTests {
       #expect(overwritten.exitCode == 0 && !overwritten.errors.contains("finished already"), "\(overwritten.errors)")
     }
 
+    @Test func setsOfAnotherSizeAreRefusedOrReplaced() throws {
+      let scratch = try Scratch()
+      try make(scratch.path("out"), shards: 3, "--jsonl")
+      let before = try FinishedRun(scratch.path("out")).names()
+      let refused = try Program.treg(Tiny.rewards(scratch.path("out"), "--shard", "0/2"))
+      #expect(refused.exitCode == 73 && refused.complaints.count == 1, "\(refused.errors)")
+      #expect(refused.complaints.first?.contains("a set of 3 shards is here") == true)
+      #expect(try FinishedRun(scratch.path("out")).names() == before)
+      let replaced = try Program.treg(Tiny.rewards(scratch.path("out"), "--shard", "0/2", "--overwrite"))
+      #expect(replaced.exitCode == 0, "\(replaced.errors)")
+      #expect(try FinishedRun(scratch.path("out")).names() == ["shard-00000-of-00002.rewards"])
+    }
+
     @Test func jobArraysOfSlurmNeedNoFlag() throws {
       let scratch = try Scratch()
       for task in ["3", "4"] {

@@ -15,7 +15,7 @@ func configuration(_ changes: [String: JSONValue] = [:], removing removed: [Stri
     ] as JSONValue
   else { fatalError("a literal") }
   for (key, value) in changes { members[key] = value }
-  for key in removed { members.removeValue(forKey: key) }
+  for key in removed { members[key] = nil }
   return .object(members)
 }
 
@@ -48,7 +48,8 @@ func configuration(_ changes: [String: JSONValue] = [:], removing removed: [Stri
     guard case .object(var five) = scaling else { return }
     five["rope_theta"] = 500_000.0
     #expect(try describe(["rope_parameters": .object(five)], removing: ["rope_theta"]).rope == expected)
-    five["type"] = five.removeValue(forKey: "rope_type")
+    five["type"] = five["rope_type"]
+    five["rope_type"] = nil
     #expect(try describe(["rope_parameters": .object(five)], removing: ["rope_theta"]).rope == expected)
     #expect(
       try describe(["rope_parameters": ["rope_type": "default", "rope_theta": 1e6]], removing: ["rope_theta"]).rope

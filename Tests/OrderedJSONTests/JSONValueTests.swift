@@ -4,10 +4,18 @@ import Testing
 @Suite struct JSONValueTests {
   @Test func keepsOrderAndKindsOfNumbers() throws {
     let value = try JSONValue(parsing: #"{"b": 1, "a": [1.0, -2e3, true, null, "x\u00e9\ud83d\ude00\n"]}"#)
-    #expect(value.object?.keys.elements == ["b", "a"])
+    #expect(value.object?.keys == ["b", "a"])
     #expect(value["b"] == .integer(1))
     #expect(value["a"]?.array == [.number(1), .number(-2000), .bool(true), .null, .string("xé😀\n")])
     #expect(value.text() == #"{"b": 1, "a": [1.0, -2000.0, true, null, "xé😀\n"]}"#)
+  }
+
+  /// U+00C5 and U+212B are one character to Swift's strings and two tokens to a vocabulary.
+  @Test func namesAreComparedByteByByte() throws {
+    let value = try JSONValue(parsing: "{\"\u{C5}\": 1, \"\u{212B}\": 2, \"A\u{30A}\": 3, \"\u{C5}\": 4}")
+    #expect(value.object?.map { $0.value } == [4, 2, 3])
+    #expect(value["\u{212B}"] == 2)
+    #expect(value["\u{C5}"] == 4)
   }
 
   @Test(arguments: [

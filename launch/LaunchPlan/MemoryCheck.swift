@@ -16,12 +16,8 @@ package struct MemoryCheck: Sendable {
     let words = WorkerWords(options.arguments.dropFirst())
     let configuration = try RunConfiguration.parse(file: words.file, flags: words.flags).configuration
     let model = try ModelSource.open(configuration.model).model
-    // Rows are not read yet: without a number, one micro-batch is taken to be as long as the longest response allowed.
-    let tokens: Int
-    switch configuration.microBatchTokens {
-    case .automatic: tokens = configuration.maxLength
-    case .count(let count): tokens = count
-    }
+    // Rows are not read yet; a single pair that is longer than a micro-batch takes more, as the worker then says.
+    let tokens = configuration.microBatchTokenCount
     let shards = configuration.gradientExchange == .reduceScatter ? plan.ranks : 1
     formula = MemoryFormula(
       model, .init(tokens: tokens, scoredTokens: tokens, shards: shards, threads: plan.threads))

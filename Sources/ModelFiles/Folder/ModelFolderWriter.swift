@@ -1,5 +1,4 @@
 import ModelDescription
-import OrderedCollections
 import OrderedJSON
 import RunFolder
 
@@ -97,7 +96,7 @@ package struct ModelFolderWriter {
   }
 
   private func writeIndex(_ shards: [[Parameter]], _ names: [String], to folder: String) throws {
-    var map: OrderedDictionary<String, JSONValue> = [:]
+    var map: JSONObject = [:]
     for (shard, name) in zip(shards, names) {
       for parameter in shard { map[parameter.name] = .string(name) }
     }

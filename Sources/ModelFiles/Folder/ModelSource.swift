@@ -1,5 +1,4 @@
 import ModelDescription
-import OrderedCollections
 import OrderedJSON
 import RunFolder
 

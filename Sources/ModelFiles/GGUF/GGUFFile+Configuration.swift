@@ -1,5 +1,4 @@
 import ModelDescription
-import OrderedCollections
 import OrderedJSON
 import RunFolder
 
@@ -34,7 +33,7 @@ extension GGUFFile {
       throw failure("tensor token_embd.weight is missing or not a matrix")
     }
 
-    var members: OrderedDictionary<String, JSONValue> = ["architectures": [.string(className)]]
+    var members: JSONObject = ["architectures": [.string(className)]]
     func set(_ key: String, _ value: Int?) { if let value { members[key] = .integer(value) } }
     if architecture == "llama" {
       members["attention_bias"] = .bool(shape(of: "blk.0.attn_q.bias") != nil)
@@ -70,7 +69,7 @@ extension GGUFFile {
 
   /// The ids that a `generation_config.json` states.
   func generationConfiguration() throws -> JSONValue {
-    var members: OrderedDictionary<String, JSONValue> = ["_from_model_config": true]
+    var members: JSONObject = ["_from_model_config": true]
     for (name, key) in [("bos_token_id", "bos"), ("eos_token_id", "eos"), ("pad_token_id", "padding")] {
       if let token = try integer("tokenizer.ggml.\(key)_token_id") { members[name] = .integer(token) }
     }

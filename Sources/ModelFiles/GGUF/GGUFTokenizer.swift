@@ -1,4 +1,3 @@
-import OrderedCollections
 import OrderedJSON
 import RunFolder
 
@@ -67,14 +66,15 @@ struct GGUFTokenizer {
 
   /// `tokenizer.json`.
   func tokenizerJSON() throws -> JSONValue {
-    var vocabulary = OrderedDictionary<String, JSONValue>(minimumCapacity: tokens.count)
+    var vocabulary = JSONObject(minimumCapacity: tokens.count)
     var added: [JSONValue] = []
     for (id, token) in tokens.enumerated() {
       // Unused entries pad the embedding to a round size; the tokenizer never knew them.
       if kinds[id] == .unused { continue }
-      guard vocabulary.updateValue(.integer(id), forKey: token) == nil else {
+      guard vocabulary[token] == nil else {
         throw file.failure("metadata tokenizer.ggml.tokens holds \(token) twice")
       }
+      vocabulary[token] = .integer(id)
       guard [.control, .userDefined, .unknown].contains(kinds[id]) else { continue }
       added.append(Self.addedToken(token, id: id, special: kinds[id] != .userDefined))
     }
@@ -117,7 +117,7 @@ struct GGUFTokenizer {
 
   /// `special_tokens_map.json`.
   func specialTokensMap() throws -> JSONValue {
-    var members: OrderedDictionary<String, JSONValue> = [:]
+    var members: JSONObject = [:]
     for (name, key) in [("bos_token", "bos"), ("eos_token", "eos"), ("pad_token", "padding"), ("unk_token", "unknown")]
     {
       if let token = try token(key) { members[name] = .string(token) }
@@ -127,15 +127,15 @@ struct GGUFTokenizer {
 
   /// `tokenizer_config.json`, the chat template included.
   func tokenizerConfiguration() throws -> JSONValue {
-    var members: OrderedDictionary<String, JSONValue> = [
+    var members: JSONObject = [
       "add_bos_token": .bool(addsBeginToken), "add_prefix_space": false,
     ]
-    var decoder: OrderedDictionary<String, JSONValue> = [:]
+    var decoder: JSONObject = [:]
     for (id, token) in tokens.enumerated() where [.control, .userDefined, .unknown].contains(kinds[id]) {
       guard case .object(var entry) = Self.addedToken(token, id: id, special: kinds[id] != .userDefined) else {
         continue
       }
-      entry.removeValue(forKey: "id")
+      entry["id"] = nil
       decoder[String(id)] = .object(entry)
     }
     members["added_tokens_decoder"] = .object(decoder)

@@ -1,5 +1,4 @@
 import ModelDescription
-import OrderedCollections
 import OrderedJSON
 import RunFolder
 
@@ -45,7 +44,7 @@ package enum SafetensorsWriter {
 
   /// The header's JSON, padded with blanks so that the data start at a multiple of 8 bytes.
   private static func header(_ parameters: [Parameter], as type: StorageType) -> [UInt8] {
-    var members: OrderedDictionary<String, JSONValue> = ["__metadata__": ["format": "pt"]]
+    var members: JSONObject = ["__metadata__": ["format": "pt"]]
     var end = 0
     for parameter in parameters {
       let start = end
