@@ -20,6 +20,11 @@ void tk_add(float *restrict y, const float *restrict x, int64_t count) {
 }
 
 TK_CLONES
+void tk_add_scaled(float *restrict y, const float *restrict x, float factor, int64_t count) {
+  for (int64_t i = 0; i < count; i++) y[i] += factor * x[i];
+}
+
+TK_CLONES
 void tk_scale(float *restrict y, float factor, int64_t count) {
   for (int64_t i = 0; i < count; i++) y[i] *= factor;
 }

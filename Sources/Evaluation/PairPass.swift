@@ -1,11 +1,12 @@
+import ModelDescription
 import PreferenceData
 import Scoring
 import Transformer
 
 extension PackedBatch {
   /// A tree per pair: the shared prompt, then the chosen (sequence 0) and the rejected response (sequence 1).
-  package init(pairs: [TokenizedPair]) {
-    self.init(pairs.map { TokenTree([$0.chosenSequence, $0.rejectedSequence]) })
+  package init(pairs: [TokenizedPair], for model: ModelDescription) {
+    self.init(pairs.map { Transformer.tree([$0.chosenSequence, $0.rejectedSequence], for: model) })
   }
 }
 
@@ -25,7 +26,7 @@ extension Transformer {
     _ body: (_ index: Int, _ chosen: ArraySlice<Float>, _ rejected: ArraySlice<Float>) throws -> Void
   ) rethrows {
     for batch in Division.microBatches(of: pairs, maxTokens: microBatchTokens) {
-      let packed = PackedBatch(pairs: batch.map { pairs[$0] })
+      let packed = PackedBatch(pairs: batch.map { pairs[$0] }, for: description)
       let logProbs = forward(packed)
       for (tree, index) in batch.enumerated() {
         try body(

@@ -7,14 +7,19 @@ struct ConfigurationReader {
   let place: String
   /// Name of the object inside the file, such as `rope_parameters.`; empty at the top.
   var prefix = ""
+  /// Values of keys that are missing, as opposed to null.
+  var standards: JSONObject = [:]
+  /// What this file calls a key.
+  var aliases: [String: String] = [:]
 
   func failure(_ key: String, _ message: String) -> TregError {
-    .badData(at: place, "\(prefix)\(key) \(message)")
+    .badData(at: place, "\(prefix)\(aliases[key] ?? key) \(message)")
   }
 
-  /// The value of a key; nil when it is absent or null, which mean the same in these files.
+  /// The value of a key, or the standard one when it is missing; nil when there is none or it is null.
   func value(_ key: String) -> JSONValue? {
-    guard let value = object[key], !value.isNull else { return nil }
+    let key = aliases[key] ?? key
+    guard let value = object[key] ?? standards[key], !value.isNull else { return nil }
     return value
   }
 

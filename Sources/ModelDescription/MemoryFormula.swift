@@ -8,14 +8,15 @@
 ///     gradients    4 N                                            training
 ///     optimizer    8 N / D                                        training
 ///     reference    4 N                                            when a second model is kept
-///     activations  4 T (L (2 h + 2 h_q + 2 h_kv + 2 f + a + 2) + 2 h)    training; scoring keeps one layer
-///     backward     4 T (3 h + 2 h_q + 2 h_kv + 3 f)               training: gradients inside one layer
+///     activations  4 T (L k + 2 h)                                training; scoring keeps one layer
+///     backward     4 T b                                          training: gradients inside one layer
 ///     scored       4 S (4 h + 2)                                  states of scored tokens, and their gradients
 ///     logits       4 S V                                          training, while they fit a budget; else of 256 tokens
 ///     workspace    4 · threads · w                                attention's scores, or a panel of the MLP
 ///     process      program, libraries, their threads' buffers, tokenizer, rows
 ///
-/// Buffers that follow the batch, from activations to workspace, are made 1/16 larger than they have to be, so that they
+/// k is ``ModelDescription/keptPerToken``, 2 h + 2 h_q + 2 h_kv + 2 f + a + 2 for Llama, and b is
+/// ``ModelDescription/backwardPerToken``, 3 h + 2 h_q + 2 h_kv + 3 f for Llama. Buffers that follow the batch, from activations to workspace, are made 1/16 larger than they have to be, so that they
 /// seldom grow.
 package struct MemoryFormula: Sendable {
   /// What a rank does, as far as its memory depends on it.
@@ -79,9 +80,8 @@ package struct MemoryFormula: Sendable {
     let trains = workload.purpose == .training
     let elements = model.bufferCount
     let (tokens, scored) = (workload.tokens, workload.scoredTokens)
-    let perToken =
-      2 * model.width + 2 * model.queryWidth + 2 * model.keyValueWidth + 2 * model.mlpWidth + model.headCount + 2
-    let perTokenBackward = 3 * model.width + 2 * model.queryWidth + 2 * model.keyValueWidth + 3 * model.mlpWidth
+    let perToken = model.keptPerToken
+    let perTokenBackward = model.backwardPerToken
 
     add("weights", "4 · \(elements)", 4 * elements)
     if trains {

@@ -3,27 +3,35 @@ import RunFolder
 
 extension ModelDescription {
   /// Architectures that ``init(configuration:place:)`` reads.
-  package static let knownArchitectures = ["LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM"]
+  package static var knownArchitectures: [String] { Architecture.known.keys.sorted() }
 
   /// Reads a `config.json` as transformers 4 or 5 writes it.
   ///
+  /// A key that is missing means what it means to transformers' configuration class of that architecture.
   /// - Parameter place: the file, for messages.
-  /// - Throws: ``TregError`` (65) naming the key, when a value is missing, out of range, or asks for something that the
-  ///   Llama family does not have: another architecture, activation, rotary scaling, a sliding window, quantised weights.
+  /// - Throws: ``TregError`` (65) naming the key, when a value is missing, out of range, or asks for something that is not
+  ///   known: another architecture, activation or rotary scaling, quantised weights.
   package init(configuration: JSONValue, place: String) throws {
     guard case .object = configuration else {
       throw TregError.badData(at: place, "expected an object, found \(configuration.kind)")
     }
-    let reader = ConfigurationReader(object: configuration, place: place)
-    let architecture = try Self.architecture(reader)
-    try Self.refuseUnsupported(reader, architecture)
+    var reader = ConfigurationReader(object: configuration, place: place)
+    let name = try Self.architectureName(reader)
+    let architecture = Architecture.known[name]!
+    reader.standards = architecture.standards
+    reader.aliases = architecture.aliases
+    if let quantization = reader.value("quantization_config") {
+      let method = quantization["quant_method"]?.string.map { " (\($0))" } ?? ""
+      throw reader.failure(
+        "quantization_config", "is set\(method): quantised weights cannot be trained; use the unquantised model")
+    }
 
-    self.architecture = architecture
+    self.architecture = name
     vocabularySize = try reader.integer("vocab_size", in: 1...(1 << 24))
     width = try reader.integer("hidden_size", in: 1...(1 << 17))
     layerCount = try reader.integer("num_hidden_layers", in: 1...4096)
     headCount = try reader.integer("num_attention_heads", in: 1...4096)
-    mlpWidth = try reader.integer("intermediate_size", in: 1...(1 << 20))
+    mlpWidth = try reader.optionalInteger("intermediate_size", in: 1...(1 << 20)) ?? 4 * width
     keyValueHeadCount = try reader.optionalInteger("num_key_value_heads", in: 1...4096) ?? headCount
     guard headCount % keyValueHeadCount == 0 else {
       throw reader.failure(
@@ -39,37 +47,29 @@ extension ModelDescription {
       }
       headDimension = width / headCount
     }
-    guard headDimension % 2 == 0 else {
-      throw reader.failure("head_dim", "must be even for rotary positions, found \(headDimension)")
-    }
-    normEpsilon = Float(try reader.optionalNumber("rms_norm_eps") ?? 1e-6)
-    maximumLength =
-      try reader.optionalInteger("max_position_embeddings", in: 1...(1 << 30)) ?? Self.standardLength(architecture)
+    maximumLength = try reader.integer("max_position_embeddings", in: 1...(1 << 30))
+    rotaryDimension = headDimension
+    norm.epsilon = Float(try reader.number("rms_norm_eps"))
     tiesEmbeddings = try reader.flag("tie_word_embeddings", default: false)
-    let isQwen = architecture == "Qwen2ForCausalLM"
-    let isLlama = architecture == "LlamaForCausalLM"
-    outputBias = isLlama ? try reader.flag("attention_bias", default: false) : false
-    attentionBias = isQwen || outputBias
-    mlpBias = isLlama ? try reader.flag("mlp_bias", default: false) : false
     beginToken = try reader.tokens("bos_token_id").first
     endTokens = try reader.tokens("eos_token_id")
     // As torch.nn.Embedding reads padding_idx: negative ones count from the end.
     paddingToken = try reader.optionalInteger("pad_token_id", in: -vocabularySize...vocabularySize - 1).map {
       [vocabularySize] in $0 < 0 ? $0 + vocabularySize : $0
     }
+    layers = Array(
+      repeating: LayerTraits(window: nil, rope: 0, attentionScale: 1 / Float(headDimension).squareRoot()),
+      count: layerCount)
 
-    rope = try Rope(reader)
-    inverseFrequencies = rope.inverseFrequencies(headDimension: headDimension)
-    let layout = ParameterLayout(
-      vocabularySize: vocabularySize, width: width, layerCount: layerCount, queryWidth: headCount * headDimension,
-      keyValueWidth: keyValueHeadCount * headDimension, mlpWidth: mlpWidth, tiesEmbeddings: tiesEmbeddings,
-      attentionBias: attentionBias, outputBias: outputBias, mlpBias: mlpBias)
+    try architecture.adjust(&self, reader)
+
+    let layout = ParameterLayout(self)
     parameters = layout.parameters
     parameterCount = layout.parameters.reduce(0) { $0 + $1.count }
     bufferCount = layout.bufferCount
   }
 
-  private static func architecture(_ reader: ConfigurationReader) throws -> String {
+  private static func architectureName(_ reader: ConfigurationReader) throws -> String {
     let known = "known are \(knownArchitectures.joined(separator: ", "))"
     guard let value = reader.value("architectures") else {
       throw reader.failure("architectures", "is missing; \(known)")
@@ -78,86 +78,88 @@ extension ModelDescription {
       throw reader.failure(
         "architectures", "must be a list of names, found \(ConfigurationReader.text(value)); \(known)")
     }
-    guard knownArchitectures.contains(name) else {
+    guard Architecture.known[name] != nil else {
       throw reader.failure("architectures", "names \(name), which is not supported; \(known)")
     }
     return name
   }
-
-  /// What transformers takes for a model whose file does not say.
-  private static func standardLength(_ architecture: String) -> Int {
-    switch architecture {
-    case "MistralForCausalLM": 131_072
-    case "Qwen2ForCausalLM": 32_768
-    default: 2_048
-    }
-  }
-
-  private static func refuseUnsupported(_ reader: ConfigurationReader, _ architecture: String) throws {
-    if let quantization = reader.value("quantization_config") {
-      let method = quantization["quant_method"]?.string.map { " (\($0))" } ?? ""
-      throw reader.failure(
-        "quantization_config", "is set\(method): quantised weights cannot be trained; use the unquantised model")
-    }
-    if let activation = try reader.optionalString("hidden_act"), activation != "silu" {
-      throw reader.failure("hidden_act", "must be silu, found \(activation)")
-    }
-    let windowless = "must be null: sliding-window attention is not supported"
-    switch architecture {
-    case "MistralForCausalLM":
-      // Without the key transformers takes a window of 4,096 tokens.
-      guard reader.object["sliding_window"]?.isNull == true else {
-        throw reader.failure("sliding_window", windowless)
-      }
-    case "Qwen2ForCausalLM":
-      if try reader.flag("use_sliding_window", default: false) {
-        throw reader.failure("use_sliding_window", "must be false: sliding-window attention is not supported")
-      }
-    default:
-      if reader.value("sliding_window") != nil { throw reader.failure("sliding_window", windowless) }
-    }
-    if let kinds = reader.value("layer_types")?.array,
-      let kind = kinds.first(where: { $0.string != "full_attention" })
-    {
-      throw reader.failure("layer_types", "may only list full_attention, found \(ConfigurationReader.text(kind))")
-    }
-  }
 }
 
-extension Rope {
-  /// Reads `rope_parameters` (transformers 5) or `rope_theta` and `rope_scaling` (transformers 4).
-  init(_ top: ConfigurationReader) throws {
-    var theta = try top.optionalNumber("rope_theta")
-    var scaling = Scaling.none
-    if let key = ["rope_parameters", "rope_scaling"].first(where: { top.value($0) != nil }), let object = top.value(key)
-    {
-      guard case .object = object else { throw top.failure(key, "must be an object, found \(object.kind)") }
-      let reader = ConfigurationReader(object: object, place: top.place, prefix: "\(key).")
-      theta = try reader.optionalNumber("rope_theta") ?? theta
-      // "type" is the name that files before transformers 4.45 used.
-      let kind = try reader.optionalString("rope_type") ?? reader.optionalString("type") ?? "default"
-      switch kind {
-      case "default": break
-      case "llama3":
-        let low = try reader.number("low_freq_factor")
-        let high = try reader.number("high_freq_factor")
-        guard high > low else {
-          throw reader.failure("high_freq_factor", "(\(high)) must be above low_freq_factor (\(low))")
-        }
-        scaling = .llama3(
-          factor: try reader.number("factor"), lowFrequencyFactor: low, highFrequencyFactor: high,
-          originalLength: try reader.number("original_max_position_embeddings"))
-      default: throw reader.failure("rope_type", "is \(kind), which is not supported; known are default, llama3")
-      }
-      try Self.refusePartial(reader)
+// MARK: Parts that several architectures share
+
+extension ModelDescription {
+  /// One rotary embedding for all layers.
+  mutating func readRope(_ reader: ConfigurationReader, standardTheta: Double = 10_000) throws {
+    guard !reader.nestsRopes else {
+      throw reader.failure("rope_parameters", "differ by layer type, which \(architecture) does not know")
     }
-    try Self.refusePartial(top)
-    self.init(theta: theta ?? 10_000, scaling: scaling)
+    rotaryDimension = try reader.rotaryDimension(of: headDimension)
+    ropes = [try Rope(reader, standardTheta: standardTheta, maximumLength: maximumLength, dimension: rotaryDimension)]
+    stretchContext()
   }
 
-  private static func refusePartial(_ reader: ConfigurationReader) throws {
-    if let share = try reader.optionalNumber("partial_rotary_factor"), share != 1 {
-      throw reader.failure("partial_rotary_factor", "must be 1, found \(share)")
+  /// Texts may be as long as the rotary embedding was stretched to.
+  mutating func stretchContext() {
+    for rope in ropes {
+      switch rope.scaling {
+      case .linear(let factor): maximumLength = max(maximumLength, Int(Double(maximumLength) * factor))
+      case .dynamic(let factor, let trained): maximumLength = max(maximumLength, Int(Double(trained) * factor))
+      case .yarn(let yarn): maximumLength = max(maximumLength, Int(yarn.originalLength * yarn.factor))
+      case .none, .llama3, .longrope: break
+      }
     }
+  }
+
+  mutating func readActivation(_ reader: ConfigurationReader, key: String = "hidden_act") throws {
+    let name = try reader.optionalString(key) ?? "silu"
+    let names: [String: Activation] = [
+      "silu": .silu, "swish": .silu, "gelu_pytorch_tanh": .geluTanh, "gelu_new": .geluTanh, "gelu_fast": .geluTanh,
+      "gelu": .gelu,
+    ]
+    guard let activation = names[name] else {
+      throw reader.failure(key, "must be one of \(names.keys.sorted().joined(separator: ", ")), found \(name)")
+    }
+    self.activation = activation
+  }
+
+  /// `attention_bias` means all four projections of attention.
+  mutating func readBiases(_ reader: ConfigurationReader) throws {
+    outputBias = try reader.flag("attention_bias", default: false)
+    attentionBias = outputBias
+    mlpBias = try reader.flag("mlp_bias", default: false)
+  }
+
+  /// Every layer looks back as far as `sliding_window` says, if it says anything.
+  mutating func readWindow(_ reader: ConfigurationReader) throws {
+    guard let window = try reader.optionalInteger("sliding_window", in: 1...(1 << 30)) else { return }
+    for index in layers.indices { layers[index].window = window }
+  }
+
+  /// Layers that `layer_types` calls `sliding_attention` look back as far as `sliding_window` says.
+  ///
+  /// - Parameter standard: whether layer `index` slides in a file that has no `layer_types`.
+  /// - Returns: for each layer whether it slides.
+  @discardableResult
+  mutating func readLayerTypes(
+    _ reader: ConfigurationReader, window: Int?, standard: (_ index: Int) -> Bool
+  ) throws -> [Bool] {
+    var slides = (0..<layerCount).map(standard)
+    if let value = reader.value("layer_types") {
+      guard let names = value.array, names.count == layerCount else {
+        throw reader.failure("layer_types", "must list \(layerCount) layers, found \(ConfigurationReader.text(value))")
+      }
+      slides = try names.map { name in
+        switch name.string {
+        case "sliding_attention": true
+        case "full_attention": false
+        default:
+          throw reader.failure(
+            "layer_types",
+            "may list full_attention and sliding_attention, found \(ConfigurationReader.text(name))")
+        }
+      }
+    }
+    for (index, isSliding) in slides.enumerated() where isSliding { layers[index].window = window }
+    return slides
   }
 }

@@ -4,7 +4,7 @@ import RunFolder
 extension WeightSource {
   /// Reads every tensor of a model into its place in one flat buffer; gaps between tensors become zero.
   ///
-  /// Names may lack the `model.` prefix. A tied model may hold its one matrix under the name of the embedding, of the
+  /// Names may lack the `model.` or `transformer.` prefix. A tied model may hold its one matrix under the name of the embedding, of the
   /// output, or of both; two that differ are refused, since it is unclear which was meant.
   ///
   /// - Parameter buffer: `model.bufferCount` elements.
@@ -15,7 +15,7 @@ extension WeightSource {
     var end = 0
     for (parameter, name) in zip(model.parameters, stored) {
       UnsafeMutableBufferPointer(rebasing: buffer[end..<parameter.offset]).update(repeating: 0)
-      try readChecked(name, into: UnsafeMutableBufferPointer(rebasing: buffer[parameter.range]))
+      try readChecked(name, parameter, into: UnsafeMutableBufferPointer(rebasing: buffer[parameter.range]))
       end = parameter.range.upperBound
     }
     UnsafeMutableBufferPointer(rebasing: buffer[end...]).update(repeating: 0)
@@ -35,7 +35,7 @@ extension WeightSource {
   package func load(_ parameter: Parameter, of model: ModelDescription, into values: UnsafeMutableBufferPointer<Float>)
     throws
   {
-    try readChecked(try storedName(of: parameter, in: model), into: values)
+    try readChecked(try storedName(of: parameter, in: model), parameter, into: values)
   }
 
   /// The names under which this source holds a model's parameters, in their order.
@@ -62,9 +62,9 @@ extension WeightSource {
     guard let name = found(parameter, in: model), let shape = shape(of: name) else {
       throw TregError.badData(at: place, "tensor \(parameter.name) is missing")
     }
-    guard shape == parameter.shape else {
+    guard shape == parameter.storedShape else {
       throw TregError.badData(
-        at: place, "tensor \(name) has shape \(shape), expected \(parameter.shape) from config.json")
+        at: place, "tensor \(name) has shape \(shape), expected \(parameter.storedShape) from config.json")
     }
     try requireReadable(name)
     return name
@@ -73,29 +73,35 @@ extension WeightSource {
   private func found(_ parameter: Parameter, in model: ModelDescription) -> String? {
     let candidates =
       Self.spellings(of: parameter.name)
-      + (parameter.kind == .embedding && model.tiesEmbeddings ? ["lm_head.weight"] : [])
+      + (parameter.role == .embedding && model.tiesEmbeddings ? ["lm_head.weight"] : [])
     return candidates.first { shape(of: $0) != nil }
   }
 
   private static func spellings(of name: String) -> [String] {
-    name.hasPrefix("model.") ? [name, String(name.dropFirst("model.".count))] : [name, "model." + name]
+    for prefix in ["model.", "transformer."] where name.hasPrefix(prefix) {
+      return [name, String(name.dropFirst(prefix.count))]
+    }
+    return [name, "model." + name]
   }
 
   /// The output matrix and the embedding of a tied model that stores both.
   private func duplicate(in model: ModelDescription) -> (head: String, embedding: String)? {
-    guard model.tiesEmbeddings, let parameter = model.parameters.first(where: { $0.kind == .embedding }),
+    guard model.tiesEmbeddings, let parameter = model.parameters.first(where: { $0.role == .embedding }),
       let embedding = Self.spellings(of: parameter.name).first(where: { shape(of: $0) != nil }),
       let head = Self.spellings(of: "lm_head.weight").first(where: { shape(of: $0) == parameter.shape })
     else { return nil }
     return (head, embedding)
   }
 
-  private func readChecked(_ name: String, into values: UnsafeMutableBufferPointer<Float>) throws {
+  private func readChecked(_ name: String, _ parameter: Parameter, into values: UnsafeMutableBufferPointer<Float>)
+    throws
+  {
     var span = values.mutableSpan
     try read(name, into: &span)
     if let index = Conversion.firstNonFinite(UnsafeBufferPointer(values)) {
       throw TregError.badData(
         at: place, "tensor \(name) holds \(values[index]) at element \(index), expected finite weights")
     }
+    if parameter.isStoredTransposed { Transposition.unstore(values, parameter) }
   }
 }

@@ -51,7 +51,7 @@ package final class Scorer {
         if side.isCut { cutPromptCount += 1 }
       }
     }
-    let batch = PackedBatch([TokenTree(sequences)])
+    let batch = PackedBatch([Transformer.tree(sequences, for: model.description)])
     tokenCount += batch.tokenCount
     let logProbs = model.forward(batch)
     guard logProbs.allSatisfy(\.isFinite) else {

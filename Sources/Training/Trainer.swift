@@ -90,7 +90,7 @@ package final class Trainer {
     gradients.clear()
     var metrics = PreferenceMetrics(hasTokenRewards: objective.needs.contains(.rewards))
     for batch in Division.microBatches(of: pairs, maxTokens: microBatchTokens) {
-      let packed = PackedBatch(pairs: batch.map { pairs[$0] })
+      let packed = PackedBatch(pairs: batch.map { pairs[$0] }, for: model.description)
       let logProbs = model.forward(packed, forBackward: true)
       var coefficients = [Float](repeating: 0, count: packed.targetCount)
       for (tree, index) in batch.enumerated() {

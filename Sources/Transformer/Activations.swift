@@ -2,13 +2,16 @@ import Compute
 
 /// What the forward pass keeps for the backward pass, and the room both work in; it grows to the largest batch seen.
 ///
-/// Kept per token and layer: the layer's input (D), queries, keys and values, the attention's output, the state between
-/// attention and MLP (D), gate and up (2F), two norm scales and H softmax sums: 4(4D + 2D_kv + 2F + H) bytes for a
-/// model whose heads fill its width. The normed states and the product of gate and up are made again.
+/// What is kept per token and layer: `ModelDescription.keptPerToken`. The normed states and the MLP's product are made
+/// again.
 struct Activations {
   /// One layer's kept values.
   struct Layer {
-    let input, qkv, attention, middle, gateUp, inputScale, middleScale, lse: UnsafeMutablePointer<Float>
+    let input, qkv, attention, middle, mlpInput, inputScale, middleScale, lse: UnsafeMutablePointer<Float>
+    /// Queries and keys before they were normalised; nothing is there for a model without that norm.
+    let rawQueryKey: UnsafeMutablePointer<Float>
+    /// What attention and MLP gave before their norm, and the norm's scale; nil for a model without norms there.
+    let attentionBranch, attentionBranchScale, mlpBranch, mlpBranchScale: UnsafeMutablePointer<Float>?
   }
 
   private var kept = Scratch()
@@ -18,7 +21,7 @@ struct Activations {
   private var layerStride = 0
   private var tokens = 0
   private var deskStride = 0
-  private let shape: ModelShape
+  let shape: ModelShape
   private let attention: TreeAttention
   private let threads: Int
 
@@ -40,8 +43,7 @@ struct Activations {
     tokens = batch.tokenCount
     longest = batch.longestPath
     panels = Panels(tokens, limit: Self.panelLimit)
-    let perToken = 2 * shape.width + shape.qkvWidth + shape.queryWidth + 2 * shape.mlpWidth + shape.heads + 2
-    layerStride = Self.rounded(perToken * tokens)
+    layerStride = Self.rounded(shape.model.keptPerToken * tokens)
     let layers = forBackward ? shape.layers.count : 1
     // Without a backward pass one layer's room serves all; its output takes turns between two places.
     _ = kept.reserve(layers * layerStride + 2 * Self.rounded(tokens * shape.width))
@@ -49,9 +51,8 @@ struct Activations {
     deskStride = Self.rounded(max(attention.scratchCount(longest: longest), panelRoom))
     _ = desks.reserve(threads * deskStride)
     guard forBackward else { return }
-    _ = backward.reserve(
-      tokens * (3 * shape.width + shape.queryWidth + shape.qkvWidth + 3 * shape.mlpWidth) + 8 * 16)
-    _ = partial.reserve(2 * panels.count * shape.width)
+    _ = backward.reserve(tokens * shape.model.backwardPerToken + 8 * 16)
+    _ = partial.reserve(NormSums.roles.count * panels.count * partialStride)
   }
 
   /// The kept values of layer `index`; of the only one when nothing is kept.
@@ -61,11 +62,17 @@ struct Activations {
       defer { next += count }
       return next
     }
+    let hasBranchNorms = shape.model.normPlacement.isAfter
     return Layer(
       input: all ? take(tokens * shape.width) : turn(index), qkv: take(tokens * shape.qkvWidth),
       attention: take(tokens * shape.queryWidth), middle: take(tokens * shape.width),
-      gateUp: take(tokens * 2 * shape.mlpWidth), inputScale: take(tokens), middleScale: take(tokens),
-      lse: take(tokens * shape.heads))
+      mlpInput: take(tokens * shape.mlpInputWidth), inputScale: take(tokens), middleScale: take(tokens),
+      lse: take(tokens * shape.heads),
+      rawQueryKey: take(shape.model.queryKeyNorm == nil ? 0 : tokens * shape.queryKeyWidth),
+      attentionBranch: hasBranchNorms ? take(tokens * shape.width) : nil,
+      attentionBranchScale: hasBranchNorms ? take(tokens) : nil,
+      mlpBranch: hasBranchNorms ? take(tokens * shape.width) : nil,
+      mlpBranchScale: hasBranchNorms ? take(tokens) : nil)
   }
 
   /// Where the output of layer `index - 1` goes, which is the input of layer `index`.
@@ -81,9 +88,11 @@ struct Activations {
   struct Backward {
     /// Gradient of the residual stream, T·D, changed in place from layer to layer.
     let stream: UnsafeMutablePointer<Float>
-    /// The same as it came into the layer, T·D.
-    let streamIn: UnsafeMutablePointer<Float>
-    let normed, dattention, dqkv, dgateUp, product: UnsafeMutablePointer<Float>
+    /// Gradients of what attention and MLP gave before it joined the stream, T·D. Attention's is the stream itself, between
+    /// MLP and attention, where nothing stands between the two.
+    let attentionBranch, mlpBranch: UnsafeMutablePointer<Float>
+    /// Normed states and the MLP's product, made again; gradients of attention's output and of the two first products.
+    let normed, product, dattention, dqkv, mlpInput: UnsafeMutablePointer<Float>
   }
 
   var backwardRoom: Backward {
@@ -92,14 +101,18 @@ struct Activations {
       defer { next += Self.rounded(count) }
       return next
     }
+    let stream = take(tokens * shape.width)
     return Backward(
-      stream: take(tokens * shape.width), streamIn: take(tokens * shape.width), normed: take(tokens * shape.width),
-      dattention: take(tokens * shape.queryWidth), dqkv: take(tokens * shape.qkvWidth),
-      dgateUp: take(tokens * 2 * shape.mlpWidth), product: take(tokens * shape.mlpWidth))
+      stream: stream, attentionBranch: shape.model.changesBranches ? take(tokens * shape.width) : stream,
+      mlpBranch: take(tokens * shape.width), normed: take(tokens * shape.width),
+      product: take(tokens * shape.mlpWidth), dattention: take(tokens * shape.queryWidth),
+      dqkv: take(tokens * shape.qkvWidth), mlpInput: take(tokens * shape.mlpInputWidth))
   }
 
   func desk(_ worker: Int) -> UnsafeMutablePointer<Float> { desks.pointer + worker * deskStride }
 
-  /// Sums of a norm's weight gradient, one row of D per panel and norm.
-  func partialSums(norm: Int) -> UnsafeMutablePointer<Float> { partial.pointer + norm * panels.count * shape.width }
+  /// Where ``NormSums`` are made.
+  var partialSums: UnsafeMutablePointer<Float> { partial.pointer }
+  /// Floats between the sums of two panels.
+  var partialStride: Int { Self.rounded(max(shape.width, shape.queryWidth)) }
 }

@@ -89,7 +89,7 @@ package struct KernelBenchmark {
   private func products() -> [Measurement] {
     let shapes = [
       ("q|k|v", shape.qkvWidth, shape.width), ("o", shape.width, shape.queryWidth),
-      ("gate|up", 2 * shape.mlpWidth, shape.width), ("down", shape.width, shape.mlpWidth),
+      ("gate|up", shape.mlpInputWidth, shape.width), ("down", shape.width, shape.mlpWidth),
     ]
     let rows = Panels(tokens, limit: Activations.panelLimit).size
     return shapes.flatMap { name, outputs, inputs -> [Measurement] in
@@ -112,6 +112,7 @@ package struct KernelBenchmark {
   /// One layer's attention of one sequence; operations are those of the triangle that is needed.
   private func attention() -> [Measurement] {
     let attention = TreeAttention(heads: shape.heads, keyValueHeads: shape.keyValueHeads, headWidth: shape.headWidth)
+    let traits = shape.layers[0].attention
     let batch = PackedBatch([
       TokenTree([ScoredSequence(tokens: [Int32](repeating: 0, count: tokens), scored: tokens - 1..<tokens)])
     ])
@@ -125,7 +126,7 @@ package struct KernelBenchmark {
     ) { memory in
       for item in attention.forwardItems(batch) {
         attention.forward(
-          item: item, batch: batch, output: memory + qkv, lse: memory + qkv + output, qkv: memory,
+          item: item, traits, batch: batch, output: memory + qkv, lse: memory + qkv + output, qkv: memory,
           memory: memory + qkv + output + shape.heads * tokens, longest: tokens)
       }
     }
@@ -138,7 +139,8 @@ package struct KernelBenchmark {
       lse.update(repeating: 8, count: shape.heads * tokens)
       for item in attention.backwardItems(batch) {
         attention.backward(
-          item: item, batch: batch, dqkv: memory + qkv, doutput: memory + 2 * qkv, output: memory + 2 * qkv + output,
+          item: item, traits, batch: batch, dqkv: memory + qkv, doutput: memory + 2 * qkv,
+          output: memory + 2 * qkv + output,
           lse: lse, qkv: memory, memory: lse + shape.heads * tokens, longest: tokens)
       }
     }
@@ -155,19 +157,20 @@ package struct KernelBenchmark {
     let vocabulary = Int64(shape.vocabulary)
     let updated = 1 << 20
     return time("norm", floats: 2 * state + Int(width + rows), work: .bytes(8 * Double(state))) { memory in
-      tk_rms_norm(memory + state, memory + 2 * state + Int(width), memory, memory + 2 * state, 1e-5, rows, width)
+      tk_rms_norm(memory + state, memory + 2 * state + Int(width), memory, memory + 2 * state, 0, 1e-5, rows, width)
     }
       + time("norm backward", floats: 3 * state + Int(2 * width + rows), work: .bytes(16 * Double(state))) { memory in
         let weights = memory + 3 * state
         tk_rms_norm_backward(
-          memory, weights, memory + state, memory + 2 * state, weights + Int(width), weights + Int(2 * width), rows,
-          width)
+          memory, weights, memory + state, memory + 2 * state, weights + Int(width), 0, weights + Int(2 * width),
+          rows, width)
       }
-      + time("swiglu", floats: 3 * product, work: .bytes(12 * Double(product))) { memory in
-        tk_swiglu(memory + 2 * product, memory, rows, mlp)
+      + time("gate", floats: 3 * product, work: .bytes(12 * Double(product))) { memory in
+        tk_gated(memory + 2 * product, memory, rows, mlp, shape.activation)
       }
-      + time("swiglu backward", floats: 6 * product, work: .bytes(24 * Double(product))) { memory in
-        tk_swiglu_backward(memory + 2 * product, memory + 4 * product, memory + 5 * product, memory, rows, mlp)
+      + time("gate backward", floats: 6 * product, work: .bytes(24 * Double(product))) { memory in
+        tk_gated_backward(
+          memory + 2 * product, memory + 4 * product, memory + 5 * product, memory, rows, mlp, shape.activation)
       }
       + time("log-sum-exp of a row of logits", floats: Int(vocabulary), work: .bytes(4 * Double(vocabulary))) {
         memory in

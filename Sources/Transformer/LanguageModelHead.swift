@@ -3,7 +3,7 @@ import Compute
 
 /// The last norm and the projection to the vocabulary, at scored positions only and in chunks of them.
 ///
-///     logprob[s] = logits[s, target] − log Σ_v exp logits[s, v],   logits = RMSNorm(x[row[s]])·Wᵀ
+///     logprob[s] = logits[s, target] − log Σ_v exp logits[s, v],   logits = N(x[row[s]])·Wᵀ, perhaps scaled and capped
 ///
 /// Logits are kept for the backward pass while they fit the budget, and made again beyond it.
 struct LanguageModelHead {
@@ -32,6 +32,12 @@ struct LanguageModelHead {
 
   private var width: Int { shape.width }
   private var vocabulary: Int { shape.vocabulary }
+  private var norm: StreamNorm {
+    StreamNorm(shape.model, parameters: parameters, weight: shape.finalNorm, bias: shape.finalNormBias)
+  }
+  /// Whether logits are more than a product; a cap of 0 is none.
+  private var changesLogits: Bool { shape.model.logitScale != 1 || shape.model.logitCap != nil }
+  private var cap: Float { shape.model.logitCap ?? 0 }
   private var keepsLogits: Bool { count * vocabulary <= budget }
 
   /// States x, normed states and their gradients, [S,D] each.
@@ -59,8 +65,7 @@ struct LanguageModelHead {
     for target in 0..<count {
       (states(0) + target * width).update(from: x + Int(batch.targetRows[target]) * width, count: width)
     }
-    tk_rms_norm(
-      states(1), scale, states(0), parameters + shape.finalNorm, shape.epsilon, Int64(count), Int64(width))
+    norm.forward(states(1), scale: scale, x: states(0), rows: count)
     for index in 0..<chunks.count {
       let chunk = chunks[index]
       // A pass without a backward reuses one chunk's room.
@@ -84,6 +89,10 @@ struct LanguageModelHead {
         y: room + tile.lowerBound, x: normed, w: parameters + shape.head + tile.lowerBound * width, rows: chunk.count,
         outputs: tile.count, inputs: width, yStride: vocabulary)
     }
+    guard changesLogits else { return }
+    workers.run(chunk.count) { row, _ in
+      tk_cap_logits(room + row * vocabulary, shape.model.logitScale, cap, Int64(vocabulary))
+    }
   }
 
   /// Adds to `dx` the gradient of Σ coefficient·logprob, and the weights' to `gradients`.
@@ -101,9 +110,13 @@ struct LanguageModelHead {
       if !keepsLogits { project(chunk, into: room) }
       workers.run(chunk.count) { row, _ in
         let target = chunk.lowerBound + row
-        tk_log_prob_backward(
-          room + row * vocabulary, lse[target], coefficients[target], Int64(batch.targetTokens[target]),
-          Int64(vocabulary))
+        let (values, token) = (room + row * vocabulary, Int64(batch.targetTokens[target]))
+        if changesLogits {
+          tk_log_prob_backward_capped(
+            values, lse[target], coefficients[target], token, shape.model.logitScale, cap, Int64(vocabulary))
+        } else {
+          tk_log_prob_backward(values, lse[target], coefficients[target], token, Int64(vocabulary))
+        }
       }
       let rows = Panels(chunk.count, limit: 64)
       workers.run(rows.count + tiles.count) { item, _ in
@@ -122,9 +135,9 @@ struct LanguageModelHead {
       }
     }
     dstates.update(repeating: 0, count: count * width)
-    tk_rms_norm_backward(
-      dstates, gradients + shape.finalNorm, dnormed, states(0), parameters + shape.finalNorm, scale, Int64(count),
-      Int64(width))
+    norm.backward(
+      dx: dstates, dweight: gradients + shape.finalNorm, dbias: shape.finalNormBias.map { gradients + $0 },
+      dy: dnormed, x: states(0), scale: scale, rows: count)
     for target in 0..<count {
       tk_add(dx + Int(batch.targetRows[target]) * width, dstates + target * width, Int64(width))
     }

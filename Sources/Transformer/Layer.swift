@@ -1,13 +1,15 @@
 import CKernels
 import Compute
 
-/// One decoder layer of the Llama family, forward beside backward.
+/// One decoder layer, forward beside backward.
 ///
-///     n₁ = RMSNorm(x);  q, k, v = n₁·W_qkvᵀ + b, q and k rotated;  m = x + Attention(q, k, v)·W_oᵀ + b
-///     n₂ = RMSNorm(m);  gate, up = n₂·W_guᵀ + b;                   y = m + (silu(gate)∘up)·W_dᵀ + b
+///     n₁ = N(x);  q, k, v = n₁·W_qkvᵀ + b, q and k normalised and rotated;  a = Attention(q, k, v)·W_oᵀ + b
+///     m = x + r·N(a)
+///     n₂ = N(m);  u = n₂·W_inᵀ + b;  h = act(u)·W_outᵀ + b;  y = m + r·N(h)
 ///
-/// Everything but attention belongs to one token, so a worker takes a panel of tokens through it while the panel is in
-/// its cache. Shapes: x, m, y [T,D]; qkv [T, D_q + 2D_kv]; gate|up [T,2F].
+/// where each N is there or is not, as the model has it. Everything but attention belongs to one token, so a worker takes
+/// a panel of tokens through it while the panel is in its cache. Shapes: x, m, y [T,D]; qkv [T, D_q + 2D_kv]; u [T,2F], or
+/// [T,F] without a gate.
 struct Layer {
   let shape: ModelShape
   let weights: ModelShape.Layer
@@ -17,21 +19,38 @@ struct Layer {
 
   private var width: Int { shape.width }
 
+  private func norm(_ weight: Int?, _ bias: Int? = nil) -> StreamNorm? {
+    weight.map { StreamNorm(shape.model, parameters: parameters, weight: $0, bias: bias) }
+  }
+  private var attentionNorm: StreamNorm? { norm(weights.attentionNorm, weights.attentionNormBias) }
+  private var outputNorm: StreamNorm? { norm(weights.outputNorm) }
+  private var mlpNorm: StreamNorm? { norm(weights.mlpNorm, weights.mlpNormBias) }
+  private var mlpOutputNorm: StreamNorm? { norm(weights.mlpOutputNorm) }
+
+  /// y[rows,N] = x[rows,K]·Wᵀ + b, or added to y.
+  private func project(
+    _ y: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, weight: Int, bias: Int?, rows: Int, outputs: Int,
+    inputs: Int, accumulate: Bool = false
+  ) {
+    MatrixMultiply.forward(
+      y: y, x: x, w: parameters + weight, rows: rows, outputs: outputs, inputs: inputs, accumulate: accumulate)
+    if let bias { tk_add_bias(y, parameters + bias, Int64(rows), Int64(outputs)) }
+  }
+
+  // MARK: Forward
+
   /// Reads `kept.input` and writes the rest of `kept` and `y`.
   func forward(
     _ batch: PackedBatch, kept: Activations.Layer, y: UnsafeMutablePointer<Float>, room: Activations,
-    rotary: RotaryTable, attentionItems: [(segment: Int, start: Int, head: Int)]
+    rotary: Rotation?, attentionItems: [(segment: Int, start: Int, head: Int)]
   ) {
-    batch.positions.withUnsafeBufferPointer { positions in
-      let positions = positions.baseAddress!
-      workers.run(room.panels.count) { item, worker in
-        projectQueries(room.panels[item], kept: kept, normed: room.desk(worker), positions: positions, rotary: rotary)
-      }
+    workers.run(room.panels.count) { item, worker in
+      projectQueries(room.panels[item], kept: kept, memory: room.desk(worker), rotary: rotary)
     }
     workers.run(attentionItems.count) { item, worker in
       attention.forward(
-        item: attentionItems[item], batch: batch, output: kept.attention, lse: kept.lse, qkv: kept.qkv,
-        memory: room.desk(worker), longest: room.longest)
+        item: attentionItems[item], weights.attention, batch: batch, output: kept.attention, lse: kept.lse,
+        qkv: kept.qkv, memory: room.desk(worker), longest: room.longest)
     }
     workers.run(room.panels.count) { item, worker in
       mix(room.panels[item], kept: kept, y: y, memory: room.desk(worker))
@@ -39,21 +58,22 @@ struct Layer {
   }
 
   private func projectQueries(
-    _ panel: Range<Int>, kept: Activations.Layer, normed: UnsafeMutablePointer<Float>, positions: UnsafePointer<Int32>,
-    rotary: RotaryTable
+    _ panel: Range<Int>, kept: Activations.Layer, memory normed: UnsafeMutablePointer<Float>, rotary: Rotation?
   ) {
     let first = panel.lowerBound
     let rows = panel.count
     let qkv = kept.qkv + first * shape.qkvWidth
-    tk_rms_norm(
-      normed, kept.inputScale + first, kept.input + first * width, parameters + weights.inputNorm, shape.epsilon,
-      Int64(rows), Int64(width))
-    MatrixMultiply.forward(
-      y: qkv, x: normed, w: parameters + weights.qkv, rows: rows, outputs: shape.qkvWidth, inputs: width)
-    if let bias = weights.qkvBias { tk_add_bias(qkv, parameters + bias, Int64(rows), Int64(shape.qkvWidth)) }
-    tk_rotate(
-      qkv, Int64(shape.qkvWidth), positions + first, rotary.cosine.pointer, rotary.sine.pointer, Int64(rows),
-      Int64(shape.heads + shape.keyValueHeads), Int64(shape.headWidth), 1)
+    var input = UnsafePointer(kept.input + first * width)
+    if let attentionNorm {
+      attentionNorm.forward(normed, scale: kept.inputScale + first, x: input, rows: rows)
+      input = UnsafePointer(normed)
+    }
+    project(
+      qkv, input, weight: weights.qkv, bias: weights.qkvBias, rows: rows, outputs: shape.qkvWidth, inputs: width)
+    if let queryKeyNorm = QueryKeyNorm(shape, weights, parameters) {
+      queryKeyNorm.forward(qkv, raw: kept.rawQueryKey + first * shape.queryKeyWidth, rows: rows)
+    }
+    rotary?.turn(qkv, first: first, rows: rows, direction: 1)
   }
 
   private func mix(
@@ -64,60 +84,89 @@ struct Layer {
     let normed = memory
     let product = memory + rows * width
     let middle = kept.middle + first * width
-    let gateUp = kept.gateUp + first * 2 * shape.mlpWidth
-    middle.update(from: kept.input + first * width, count: rows * width)
-    MatrixMultiply.forward(
-      y: middle, x: kept.attention + first * shape.queryWidth, w: parameters + weights.output, rows: rows,
-      outputs: width, inputs: shape.queryWidth, accumulate: true)
-    if let bias = weights.outputBias { tk_add_bias(middle, parameters + bias, Int64(rows), Int64(width)) }
-    tk_rms_norm(
-      normed, kept.middleScale + first, middle, parameters + weights.postNorm, shape.epsilon, Int64(rows),
-      Int64(width))
-    MatrixMultiply.forward(
-      y: gateUp, x: normed, w: parameters + weights.gateUp, rows: rows, outputs: 2 * shape.mlpWidth, inputs: width)
-    if let bias = weights.gateUpBias { tk_add_bias(gateUp, parameters + bias, Int64(rows), Int64(2 * shape.mlpWidth)) }
-    tk_swiglu(product, gateUp, Int64(rows), Int64(shape.mlpWidth))
-    let output = y + first * width
-    output.update(from: middle, count: rows * width)
-    MatrixMultiply.forward(
-      y: output, x: product, w: parameters + weights.down, rows: rows, outputs: width, inputs: shape.mlpWidth,
-      accumulate: true)
-    if let bias = weights.downBias { tk_add_bias(output, parameters + bias, Int64(rows), Int64(width)) }
+    let hidden = kept.mlpInput + first * shape.mlpInputWidth
+    join(
+      middle, kept.input + first * width, kept.attention + first * shape.queryWidth, weight: weights.output,
+      bias: weights.outputBias, norm: outputNorm, inputs: shape.queryWidth, rows: rows,
+      branch: kept.attentionBranch.map { $0 + first * width }, scale: kept.attentionBranchScale.map { $0 + first },
+      memory: normed)
+    var input = UnsafePointer(middle)
+    if let mlpNorm {
+      mlpNorm.forward(normed, scale: kept.middleScale + first, x: middle, rows: rows)
+      input = UnsafePointer(normed)
+    }
+    project(
+      hidden, input, weight: weights.mlpInput, bias: weights.mlpInputBias, rows: rows, outputs: shape.mlpInputWidth,
+      inputs: width)
+    if shape.model.gatesMLP {
+      tk_gated(product, hidden, Int64(rows), Int64(shape.mlpWidth), shape.activation)
+    } else {
+      tk_activate(product, hidden, Int64(rows * shape.mlpWidth), shape.activation)
+    }
+    join(
+      y + first * width, middle, product, weight: weights.mlpOutput, bias: weights.mlpOutputBias, norm: mlpOutputNorm,
+      inputs: shape.mlpWidth, rows: rows, branch: kept.mlpBranch.map { $0 + first * width },
+      scale: kept.mlpBranchScale.map { $0 + first }, memory: normed)
   }
+
+  /// Where a branch joins the stream again: y = stream + r·N(x·Wᵀ + b).
+  ///
+  /// - Parameters:
+  ///   - branch, scale: keep x·Wᵀ + b and its norm's scale, where there is a norm.
+  ///   - memory: rows · D floats.
+  private func join(
+    _ y: UnsafeMutablePointer<Float>, _ stream: UnsafePointer<Float>, _ x: UnsafePointer<Float>, weight: Int,
+    bias: Int?, norm: StreamNorm?, inputs: Int, rows: Int, branch: UnsafeMutablePointer<Float>?,
+    scale: UnsafeMutablePointer<Float>?, memory: UnsafeMutablePointer<Float>
+  ) {
+    y.update(from: stream, count: rows * width)
+    guard shape.model.changesBranches else {
+      project(y, x, weight: weight, bias: bias, rows: rows, outputs: width, inputs: inputs, accumulate: true)
+      return
+    }
+    let sum = branch ?? memory
+    project(sum, x, weight: weight, bias: bias, rows: rows, outputs: width, inputs: inputs)
+    if let norm {
+      norm.forward(memory, scale: scale!, x: sum, rows: rows)
+    }
+    tk_add_scaled(y, memory, shape.model.residualScale, Int64(rows * width))
+  }
+
+  // MARK: Backward
 
   /// Turns `room.backwardRoom.stream` from the gradient of y into the gradient of x, and adds the layer's weight
   /// gradients to `gradients`.
   func backward(
     _ batch: PackedBatch, kept: Activations.Layer, gradients: UnsafeMutablePointer<Float>, room: Activations,
-    rotary: RotaryTable, attentionItems: [(tree: Int, head: Int)]
+    rotary: Rotation?, attentionItems: [(tree: Int, head: Int)]
   ) {
     let work = room.backwardRoom
     let tokens = batch.tokenCount
+    let sums = NormSums(room, gradients: gradients, weights: weights)
     workers.run(room.panels.count) { item, worker in
-      backwardMix(
-        room.panels[item], kept: kept, work: work, memory: room.desk(worker),
-        dnorm: clearedSums(room.partialSums(norm: 0), item))
+      sums.clear(panel: item)
+      backwardMix(room.panels[item], kept: kept, work: work, memory: room.desk(worker), sums: sums, panel: item)
     }
-    addSums(room.partialSums(norm: 0), panels: room.panels.count, to: gradients + weights.postNorm)
 
     // Attention's items are few and long, the weight gradients' many and short: together they fill all threads.
+    func gradient(_ offset: Int?) -> UnsafeMutablePointer<Float>? { offset.map { gradients + $0 } }
     let products = [
       WeightGradient(
-        gradients + weights.down, bias: weights.downBias.map { gradients + $0 }, dy: work.streamIn, x: work.product,
+        gradients + weights.mlpOutput, bias: gradient(weights.mlpOutputBias), dy: work.mlpBranch, x: work.product,
         outputs: width, inputs: shape.mlpWidth),
       WeightGradient(
-        gradients + weights.gateUp, bias: weights.gateUpBias.map { gradients + $0 }, dy: work.dgateUp, x: work.normed,
-        outputs: 2 * shape.mlpWidth, inputs: width),
+        gradients + weights.mlpInput, bias: gradient(weights.mlpInputBias), dy: work.mlpInput,
+        x: mlpNorm == nil ? kept.middle : work.normed, outputs: shape.mlpInputWidth, inputs: width),
       WeightGradient(
-        gradients + weights.output, bias: weights.outputBias.map { gradients + $0 }, dy: work.stream, x: kept.attention,
+        gradients + weights.output, bias: gradient(weights.outputBias), dy: work.attentionBranch, x: kept.attention,
         outputs: width, inputs: shape.queryWidth),
     ]
     let tiles = products.map(\.tileCount).reduce(0, +)
     workers.run(attentionItems.count + tiles) { item, worker in
       if item < attentionItems.count {
         attention.backward(
-          item: attentionItems[item], batch: batch, dqkv: work.dqkv, doutput: work.dattention, output: kept.attention,
-          lse: kept.lse, qkv: kept.qkv, memory: room.desk(worker), longest: room.longest)
+          item: attentionItems[item], weights.attention, batch: batch, dqkv: work.dqkv, doutput: work.dattention,
+          output: kept.attention, lse: kept.lse, qkv: kept.qkv, memory: room.desk(worker), longest: room.longest)
       } else {
         var tile = item - attentionItems.count
         var product = 0
@@ -128,25 +177,21 @@ struct Layer {
         products[product].add(tile: tile, rows: tokens)
       }
     }
-    batch.positions.withUnsafeBufferPointer { positions in
-      let positions = positions.baseAddress!
-      workers.run(room.panels.count) { item, worker in
-        backwardQueries(
-          room.panels[item], kept: kept, work: work, positions: positions, rotary: rotary, memory: room.desk(worker),
-          dnorm: clearedSums(room.partialSums(norm: 1), item))
-      }
+    workers.run(room.panels.count) { item, worker in
+      backwardQueries(
+        room.panels[item], kept: kept, work: work, rotary: rotary, memory: room.desk(worker), sums: sums, panel: item)
     }
-    addSums(room.partialSums(norm: 1), panels: room.panels.count, to: gradients + weights.inputNorm)
+    sums.addToGradients()
     let queries = WeightGradient(
-      gradients + weights.qkv, bias: weights.qkvBias.map { gradients + $0 }, dy: work.dqkv, x: work.normed,
-      outputs: shape.qkvWidth, inputs: width, tileLimit: 96)
+      gradients + weights.qkv, bias: gradient(weights.qkvBias), dy: work.dqkv,
+      x: attentionNorm == nil ? kept.input : work.normed, outputs: shape.qkvWidth, inputs: width, tileLimit: 96)
     workers.run(queries.tileCount) { item, _ in queries.add(tile: item, rows: tokens) }
   }
 
-  /// Through the MLP and its norm, and into the attention's output.
+  /// Through the MLP and its norms, and into the attention's output.
   private func backwardMix(
     _ panel: Range<Int>, kept: Activations.Layer, work: Activations.Backward, memory: UnsafeMutablePointer<Float>,
-    dnorm: UnsafeMutablePointer<Float>
+    sums: NormSums, panel item: Int
   ) {
     let first = panel.lowerBound
     let rows = panel.count
@@ -154,90 +199,84 @@ struct Layer {
     let dnormed = memory + rows * shape.mlpWidth
     let stream = work.stream + first * width
     let middle = kept.middle + first * width
-    let dgateUp = work.dgateUp + first * 2 * shape.mlpWidth
-    (work.streamIn + first * width).update(from: stream, count: rows * width)
+    let hidden = kept.mlpInput + first * shape.mlpInputWidth
+    let dhidden = work.mlpInput + first * shape.mlpInputWidth
+    let product = work.product + first * shape.mlpWidth
+
+    let dbranch = work.mlpBranch + first * width
+    part(
+      dbranch, stream, norm: mlpOutputNorm, branch: kept.mlpBranch.map { $0 + first * width },
+      scale: kept.mlpBranchScale.map { $0 + first }, dweight: sums[.mlpOutputNorm, item], rows: rows)
     MatrixMultiply.backwardInput(
-      dx: dproduct, dy: stream, w: parameters + weights.down, rows: rows, outputs: width, inputs: shape.mlpWidth)
-    tk_swiglu_backward(
-      dgateUp, work.product + first * shape.mlpWidth, dproduct, kept.gateUp + first * 2 * shape.mlpWidth, Int64(rows),
-      Int64(shape.mlpWidth))
+      dx: dproduct, dy: dbranch, w: parameters + weights.mlpOutput, rows: rows, outputs: width,
+      inputs: shape.mlpWidth)
+    if shape.model.gatesMLP {
+      tk_gated_backward(dhidden, product, dproduct, hidden, Int64(rows), Int64(shape.mlpWidth), shape.activation)
+    } else {
+      tk_activate_backward(dhidden, product, dproduct, hidden, Int64(rows * shape.mlpWidth), shape.activation)
+    }
     MatrixMultiply.backwardInput(
-      dx: dnormed, dy: dgateUp, w: parameters + weights.gateUp, rows: rows, outputs: 2 * shape.mlpWidth, inputs: width)
-    tk_rms_norm_apply(
-      work.normed + first * width, middle, parameters + weights.postNorm, kept.middleScale + first, Int64(rows),
-      Int64(width))
-    tk_rms_norm_backward(
-      stream, dnorm, dnormed, middle, parameters + weights.postNorm, kept.middleScale + first, Int64(rows),
-      Int64(width))
+      dx: dnormed, dy: dhidden, w: parameters + weights.mlpInput, rows: rows, outputs: shape.mlpInputWidth,
+      inputs: width)
+    if let mlpNorm {
+      mlpNorm.again(work.normed + first * width, scale: kept.middleScale + first, x: middle, rows: rows)
+      mlpNorm.backward(
+        dx: stream, dweight: sums[.mlpNorm, item], dbias: sums[.mlpNormBias, item], dy: dnormed, x: middle,
+        scale: kept.middleScale + first, rows: rows)
+    } else {
+      tk_add(stream, dnormed, Int64(rows * width))
+    }
+
+    let dattention = work.attentionBranch + first * width
+    if shape.model.changesBranches {
+      part(
+        dattention, stream, norm: outputNorm, branch: kept.attentionBranch.map { $0 + first * width },
+        scale: kept.attentionBranchScale.map { $0 + first }, dweight: sums[.attentionOutputNorm, item], rows: rows)
+    }
     MatrixMultiply.backwardInput(
-      dx: work.dattention + first * shape.queryWidth, dy: stream, w: parameters + weights.output, rows: rows,
+      dx: work.dattention + first * shape.queryWidth, dy: dattention, w: parameters + weights.output, rows: rows,
       outputs: width, inputs: shape.queryWidth)
+  }
+
+  /// The gradient that goes into a branch: the stream's, through r and the branch's norm.
+  private func part(
+    _ dbranch: UnsafeMutablePointer<Float>, _ stream: UnsafePointer<Float>, norm: StreamNorm?,
+    branch: UnsafePointer<Float>?, scale: UnsafePointer<Float>?, dweight: UnsafeMutablePointer<Float>, rows: Int
+  ) {
+    let count = rows * width
+    if let norm {
+      dbranch.update(repeating: 0, count: count)
+      norm.backward(dx: dbranch, dweight: dweight, dbias: nil, dy: stream, x: branch!, scale: scale!, rows: rows)
+    } else {
+      dbranch.update(from: stream, count: count)
+    }
+    if shape.model.residualScale != 1 { tk_scale(dbranch, shape.model.residualScale, Int64(count)) }
   }
 
   /// From the gradients of rotated queries, keys and values to the layer's input.
   private func backwardQueries(
-    _ panel: Range<Int>, kept: Activations.Layer, work: Activations.Backward, positions: UnsafePointer<Int32>,
-    rotary: RotaryTable, memory dnormed: UnsafeMutablePointer<Float>, dnorm: UnsafeMutablePointer<Float>
+    _ panel: Range<Int>, kept: Activations.Layer, work: Activations.Backward, rotary: Rotation?,
+    memory dnormed: UnsafeMutablePointer<Float>, sums: NormSums, panel item: Int
   ) {
     let first = panel.lowerBound
     let rows = panel.count
     let dqkv = work.dqkv + first * shape.qkvWidth
     let input = kept.input + first * width
-    tk_rotate(
-      dqkv, Int64(shape.qkvWidth), positions + first, rotary.cosine.pointer, rotary.sine.pointer, Int64(rows),
-      Int64(shape.heads + shape.keyValueHeads), Int64(shape.headWidth), -1)
+    rotary?.turn(dqkv, first: first, rows: rows, direction: -1)
+    if let queryKeyNorm = QueryKeyNorm(shape, weights, parameters) {
+      queryKeyNorm.backward(
+        dqkv, raw: kept.rawQueryKey + first * shape.queryKeyWidth, dquery: sums[.queryNorm, item],
+        dkey: sums[.keyNorm, item], rows: rows)
+    }
     MatrixMultiply.backwardInput(
       dx: dnormed, dy: dqkv, w: parameters + weights.qkv, rows: rows, outputs: shape.qkvWidth, inputs: width)
-    tk_rms_norm_apply(
-      work.normed + first * width, input, parameters + weights.inputNorm, kept.inputScale + first, Int64(rows),
-      Int64(width))
-    tk_rms_norm_backward(
-      work.stream + first * width, dnorm, dnormed, input, parameters + weights.inputNorm, kept.inputScale + first,
-      Int64(rows), Int64(width))
-  }
-
-  private func clearedSums(_ sums: UnsafeMutablePointer<Float>, _ panel: Int) -> UnsafeMutablePointer<Float> {
-    (sums + panel * width).update(repeating: 0, count: width)
-    return sums + panel * width
-  }
-
-  /// Sums over panels in their order, whichever thread made them.
-  private func addSums(_ sums: UnsafeMutablePointer<Float>, panels: Int, to gradient: UnsafeMutablePointer<Float>) {
-    tk_add_column_sums(gradient, sums, Int64(panels), Int64(width))
-  }
-}
-
-/// A weight's gradient dw[N,K] += dy[T,N]ᵀ·x[T,K] in tiles of output rows; the last tile adds the bias's gradient.
-struct WeightGradient {
-  private let dw: UnsafeMutablePointer<Float>
-  private let bias: UnsafeMutablePointer<Float>?
-  private let dy, x: UnsafePointer<Float>
-  private let outputs, inputs: Int
-  private let tiles: Panels
-
-  init(
-    _ dw: UnsafeMutablePointer<Float>, bias: UnsafeMutablePointer<Float>? = nil, dy: UnsafePointer<Float>,
-    x: UnsafePointer<Float>, outputs: Int, inputs: Int, tileLimit: Int = 192
-  ) {
-    self.dw = dw
-    self.bias = bias
-    self.dy = dy
-    self.x = x
-    self.outputs = outputs
-    self.inputs = inputs
-    tiles = Panels(outputs, limit: tileLimit)
-  }
-
-  var tileCount: Int { tiles.count + (bias == nil ? 0 : 1) }
-
-  func add(tile: Int, rows: Int) {
-    if tile == tiles.count {
-      tk_add_column_sums(bias!, dy, Int64(rows), Int64(outputs))
-      return
+    if let attentionNorm {
+      attentionNorm.again(work.normed + first * width, scale: kept.inputScale + first, x: input, rows: rows)
+      attentionNorm.backward(
+        dx: work.stream + first * width, dweight: sums[.attentionNorm, item], dbias: sums[.attentionNormBias, item],
+        dy: dnormed, x: input, scale: kept.inputScale + first, rows: rows)
+    } else {
+      tk_add(work.stream + first * width, dnormed, Int64(rows * width))
     }
-    let range = tiles[tile]
-    MatrixMultiply.backwardWeight(
-      dw: dw + range.lowerBound * inputs, dy: dy + range.lowerBound, x: x, rows: rows, outputs: range.count,
-      inputs: inputs, dyStride: outputs)
   }
 }

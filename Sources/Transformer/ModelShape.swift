@@ -1,3 +1,4 @@
+import CKernels
 import ModelDescription
 
 /// The widths of one layer and where its tensors begin in the flat parameter buffer; the gradient buffer has the same
@@ -5,83 +6,77 @@ import ModelDescription
 ///
 /// Query, key and value weights stand one after the other and so do gate and up, so that each group is one GEMM.
 struct ModelShape {
+  /// Offsets; nil where the model has no such tensor.
   struct Layer {
     /// All of the layer's tensors.
     let range: Range<Int>
-    let inputNorm: Int
+    let attentionNorm, attentionNormBias: Int?
     let qkv: Int
-    let qkvBias: Int?
+    let qkvBias, queryNorm, keyNorm: Int?
     let output: Int
-    let outputBias: Int?
-    let postNorm: Int
-    let gateUp: Int
-    let gateUpBias: Int?
-    let down: Int
-    let downBias: Int?
+    let outputBias, outputNorm: Int?
+    let mlpNorm, mlpNormBias: Int?
+    let mlpInput: Int
+    let mlpInputBias: Int?
+    let mlpOutput: Int
+    let mlpOutputBias, mlpOutputNorm: Int?
+    let attention: TreeAttention.Traits
+    /// Index of the layer's rotary table.
+    let rope: Int?
   }
 
-  let width: Int
-  let heads: Int
-  let keyValueHeads: Int
-  let headWidth: Int
-  let mlpWidth: Int
-  let vocabulary: Int
-  let epsilon: Float
+  let model: ModelDescription
   let layers: [Layer]
   let finalNorm: Int
+  let finalNormBias: Int?
   let embedding: Int
+  let positions: Int?
   /// The head's matrix; the embedding's when they are tied.
   let head: Int
-  let tied: Bool
-  /// The token whose embedding gets no gradient through the input.
-  let paddingToken: Int?
 
+  var width: Int { model.width }
+  var heads: Int { model.headCount }
+  var keyValueHeads: Int { model.keyValueHeadCount }
+  var headWidth: Int { model.headDimension }
+  var mlpWidth: Int { model.mlpWidth }
+  /// Outputs of the MLP's first product.
+  var mlpInputWidth: Int { model.mlpInputWidth }
+  var vocabulary: Int { model.vocabularySize }
   /// Width of the attention's output and of the queries.
-  var queryWidth: Int { heads * headWidth }
+  var queryWidth: Int { model.queryWidth }
+  /// Width of a row of queries and keys, which may be normalised.
+  var queryKeyWidth: Int { model.queryWidth + model.keyValueWidth }
   /// Width of a row of queries, keys and values.
-  var qkvWidth: Int { (heads + 2 * keyValueHeads) * headWidth }
-  /// Query heads that share one key and value head.
-  var group: Int { heads / keyValueHeads }
+  var qkvWidth: Int { model.queryWidth + 2 * model.keyValueWidth }
+  var activation: tk_activation { tk_activation(UInt32(model.activation.rawValue)) }
 
-  init(_ description: ModelDescription) {
-    var offsets: [String: Int] = [:]
-    var ends: [String: Int] = [:]
-    for parameter in description.parameters {
-      offsets[parameter.name] = parameter.offset
-      ends[parameter.name] = parameter.offset + parameter.count
+  init(_ model: ModelDescription) {
+    self.model = model
+    // A block's first tensor tells where it begins; the description lays the rest behind it.
+    func offset(_ role: Parameter.Role, in parameters: some Sequence<Parameter>) -> Int? {
+      parameters.first { $0.role == role }?.offset
     }
-    width = description.width
-    heads = description.headCount
-    keyValueHeads = description.keyValueHeadCount
-    headWidth = description.headDimension
-    mlpWidth = description.mlpWidth
-    vocabulary = description.vocabularySize
-    epsilon = description.normEpsilon
-    tied = description.tiesEmbeddings
-    paddingToken = description.paddingToken
-    finalNorm = offsets["model.norm.weight"]!
-    embedding = offsets["model.embed_tokens.weight"]!
-    head = tied ? embedding : offsets["lm_head.weight"]!
-    layers = (0..<description.layerCount).map { index in
-      let prefix = "model.layers.\(index)."
-      let names = offsets.keys.filter { $0.hasPrefix(prefix) }
-      func adjacent(_ names: [String]) -> Int? {
-        guard let first = offsets[prefix + names[0]] else { return nil }
-        for (name, next) in zip(names, names.dropFirst()) {
-          precondition(ends[prefix + name] == offsets[prefix + next], "\(prefix)\(next) does not follow \(name)")
-        }
-        return first
-      }
-      let attention = ["q_proj", "k_proj", "v_proj"].map { "self_attn.\($0)" }
-      let mlp = ["gate_proj", "up_proj"].map { "mlp.\($0)" }
+    finalNorm = offset(.finalNorm, in: model.parameters)!
+    finalNormBias = offset(.finalNormBias, in: model.parameters)
+    embedding = offset(.embedding, in: model.parameters)!
+    positions = offset(.positions, in: model.parameters)
+    head = offset(.head, in: model.parameters) ?? embedding
+    let byLayer = Dictionary(grouping: model.parameters.filter { $0.layer != nil }) { $0.layer! }
+    layers = (0..<model.layerCount).map { index in
+      let own = byLayer[index]!
+      func start(_ role: Parameter.Role) -> Int? { offset(role, in: own) }
+      let traits = model.layers[index]
       return Layer(
-        range: names.map { offsets[$0]! }.min()!..<names.map { ends[$0]! }.max()!,
-        inputNorm: offsets[prefix + "input_layernorm.weight"]!,
-        qkv: adjacent(attention.map { $0 + ".weight" })!, qkvBias: adjacent(attention.map { $0 + ".bias" }),
-        output: offsets[prefix + "self_attn.o_proj.weight"]!, outputBias: offsets[prefix + "self_attn.o_proj.bias"],
-        postNorm: offsets[prefix + "post_attention_layernorm.weight"]!,
-        gateUp: adjacent(mlp.map { $0 + ".weight" })!, gateUpBias: adjacent(mlp.map { $0 + ".bias" }),
-        down: offsets[prefix + "mlp.down_proj.weight"]!, downBias: offsets[prefix + "mlp.down_proj.bias"])
+        range: own.first!.offset..<own.last!.range.upperBound,
+        attentionNorm: start(.attentionNorm), attentionNormBias: start(.attentionNormBias),
+        qkv: start(.queryKeyValue)!, qkvBias: start(.queryKeyValueBias), queryNorm: start(.queryNorm),
+        keyNorm: start(.keyNorm), output: start(.attentionOutput)!, outputBias: start(.attentionOutputBias),
+        outputNorm: start(.attentionOutputNorm), mlpNorm: start(.mlpNorm), mlpNormBias: start(.mlpNormBias),
+        mlpInput: start(.mlpInput)!, mlpInputBias: start(.mlpInputBias), mlpOutput: start(.mlpOutput)!,
+        mlpOutputBias: start(.mlpOutputBias), mlpOutputNorm: start(.mlpOutputNorm),
+        attention: TreeAttention.Traits(
+          scale: traits.attentionScale, cap: model.scoreCap ?? 0, window: traits.window),
+        rope: traits.rope)
     }
   }
 }

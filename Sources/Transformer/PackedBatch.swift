@@ -16,6 +16,8 @@ package struct PackedBatch: Sendable {
   package private(set) var tokens: [Int32] = []
   /// Position of each token in its sequence, T. RoPE turns by these, never by the place in the batch.
   package private(set) var positions: [Int32] = []
+  /// Each token's ``TokenTree/Segment/regime``, T; nil while all are 0.
+  package private(set) var regimes: [Int]?
   package private(set) var segments: [Segment] = []
   /// Segments of each tree; trees do not see each other.
   package private(set) var treeSegments: [Range<Int>] = []
@@ -53,6 +55,8 @@ package struct PackedBatch: Sendable {
       segments.append(
         Segment(
           tokens: tokens.count..<tokens.count + segment.tokens.count, context: context, contextCount: segment.position))
+      if segment.regime != 0, regimes == nil { regimes = [Int](repeating: 0, count: tokens.count) }
+      regimes?.append(contentsOf: repeatElement(segment.regime, count: segment.tokens.count))
       for offset in segment.tokens.indices { positions.append(Int32(segment.position + offset)) }
       tokens += segment.tokens
     }

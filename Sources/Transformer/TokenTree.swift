@@ -27,6 +27,8 @@ package struct TokenTree: Sendable {
     package let tokens: [Int32]
     /// Position of the first token, counted from the start of the sequence.
     package let position: Int
+    /// What the length of the segment's sequences means to the model's positions.
+    package let regime: Int
   }
 
   /// One scored token: the position that predicts it, and its id.
@@ -45,15 +47,18 @@ package struct TokenTree: Sendable {
 
   package var tokenCount: Int { segments.reduce(0) { $0 + $1.tokens.count } }
 
-  package init(_ sequences: [ScoredSequence]) {
+  /// - Parameter regime: from a sequence's length; sequences of different regimes share nothing. 0 is the usual one.
+  package init(_ sequences: [ScoredSequence], regime: (_ length: Int) -> Int = { _ in 0 }) {
     var trie = Trie()
-    let paths = sequences.map { trie.insert($0.tokens[...]) }
+    let paths = sequences.map { trie.insert($0.tokens[...], regime: regime($0.tokens.count)) }
     let order = trie.depthFirst()
     var indexOfNode = [Int](repeating: 0, count: trie.nodes.count)
     for (index, node) in order.enumerated() { indexOfNode[node] = index }
     segments = order.map { node in
       let node = trie.nodes[node]
-      return Segment(parent: node.parent.map { indexOfNode[$0] }, tokens: Array(node.tokens), position: node.position)
+      return Segment(
+        parent: node.parent.map { indexOfNode[$0] }, tokens: Array(node.tokens), position: node.position,
+        regime: node.regime)
     }
     for (sequence, leaf) in zip(sequences, paths) {
       // A later insertion may have split the path, so it is walked once all sequences are in.
@@ -77,6 +82,7 @@ private struct Trie {
     var parent: Int?
     var tokens: ArraySlice<Int32>
     var position: Int
+    var regime: Int
     var children: [Int] = []
   }
 
@@ -84,20 +90,24 @@ private struct Trie {
   var roots: [Int] = []
 
   /// Adds a sequence and returns the node in which it ends; that node keeps the sequence's last tokens when it is split.
-  mutating func insert(_ sequence: ArraySlice<Int32>) -> Int {
+  mutating func insert(_ sequence: ArraySlice<Int32>, regime: Int) -> Int {
     precondition(!sequence.isEmpty, "an empty sequence has no place in a tree")
     var rest = sequence
     var parent: Int?
     while true {
       let siblings = parent.map { nodes[$0].children } ?? roots
-      guard let child = siblings.first(where: { nodes[$0].tokens.first == rest.first }) else {
-        return append(rest, under: parent, position: sequence.count - rest.count)
+      guard
+        let child = siblings.first(where: {
+          nodes[$0].tokens.first == rest.first && nodes[$0].regime == regime
+        })
+      else {
+        return append(rest, under: parent, position: sequence.count - rest.count, regime: regime)
       }
       let common = zip(nodes[child].tokens, rest).prefix { $0 == $1 }.count
       if common < nodes[child].tokens.count {
         let head = split(child, at: common)
         rest = rest.dropFirst(common)
-        return rest.isEmpty ? head : append(rest, under: head, position: sequence.count - rest.count)
+        return rest.isEmpty ? head : append(rest, under: head, position: sequence.count - rest.count, regime: regime)
       }
       rest = rest.dropFirst(common)
       if rest.isEmpty { return child }
@@ -105,8 +115,8 @@ private struct Trie {
     }
   }
 
-  private mutating func append(_ tokens: ArraySlice<Int32>, under parent: Int?, position: Int) -> Int {
-    nodes.append(Node(parent: parent, tokens: tokens, position: position))
+  private mutating func append(_ tokens: ArraySlice<Int32>, under parent: Int?, position: Int, regime: Int) -> Int {
+    nodes.append(Node(parent: parent, tokens: tokens, position: position, regime: regime))
     let index = nodes.count - 1
     if let parent { nodes[parent].children.append(index) } else { roots.append(index) }
     return index
@@ -117,7 +127,10 @@ private struct Trie {
   private mutating func split(_ node: Int, at count: Int) -> Int {
     let old = nodes[node]
     let head = nodes.count
-    nodes.append(Node(parent: old.parent, tokens: old.tokens.prefix(count), position: old.position, children: [node]))
+    nodes.append(
+      Node(
+        parent: old.parent, tokens: old.tokens.prefix(count), position: old.position, regime: old.regime,
+        children: [node]))
     nodes[node].parent = head
     nodes[node].tokens = old.tokens.dropFirst(count)
     nodes[node].position = old.position + count

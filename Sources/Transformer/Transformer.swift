@@ -15,7 +15,7 @@ package final class Transformer {
   private let shape: ModelShape
   private let layers: [Layer]
   private let attention: TreeAttention
-  private var rotary: RotaryTable
+  private var rotary: [RotaryTable]
   private var room: Activations
   private var head: LanguageModelHead
   private var awaitsBackward = false
@@ -39,7 +39,7 @@ package final class Transformer {
     layers = shape.layers.map {
       Layer(shape: shape, weights: $0, parameters: parameters.pointer, attention: attention, workers: workers)
     }
-    rotary = RotaryTable(inverseFrequencies: description.inverseFrequencies)
+    rotary = description.ropes.map { RotaryTable($0, dimension: description.rotaryDimension) }
     room = Activations(shape: shape, attention: attention, threads: workers.threads)
     head = LanguageModelHead(
       shape: shape, parameters: parameters.pointer, workers: workers, budgetBytes: logitBudgetBytes)
@@ -52,17 +52,28 @@ package final class Transformer {
   package func forward(_ batch: PackedBatch, forBackward: Bool = false) -> [Float] {
     let embedding = parameters.pointer + shape.embedding
     for token in batch.tokens { precondition(token >= 0 && token < shape.vocabulary, "token \(token)") }
-    rotary.reserve(positions: batch.longestPath)
+    for index in rotary.indices { rotary[index].reserve(batch) }
     room.reserve(batch, forBackward: forBackward)
     let input = room.input(0, kept: forBackward)
     for (row, token) in batch.tokens.enumerated() {
       (input + row * shape.width).update(from: embedding + Int(token) * shape.width, count: shape.width)
     }
+    if description.embeddingScale != 1 {
+      tk_scale(input, description.embeddingScale, Int64(batch.tokenCount * shape.width))
+    }
+    if let positions = shape.positions {
+      precondition(batch.longestPath <= description.positionCount!, "\(batch.longestPath) positions")
+      for (row, position) in batch.positions.enumerated() {
+        tk_add(
+          input + row * shape.width, parameters.pointer + positions + Int(position) * shape.width, Int64(shape.width))
+      }
+    }
+    let rotations = rotary.map { Rotation($0, batch, shape: shape) }
     let items = attention.forwardItems(batch)
     for (index, layer) in layers.enumerated() {
       layer.forward(
         batch, kept: room.layer(index, kept: forBackward), y: room.input(index + 1, kept: forBackward), room: room,
-        rotary: rotary, attentionItems: items)
+        rotary: layer.weights.rope.map { rotations[$0] }, attentionItems: items)
     }
     awaitsBackward = forBackward
     return [Float](unsafeUninitializedCapacity: batch.targetCount) { logProbs, count in
@@ -97,18 +108,32 @@ package final class Transformer {
     }
     var done = shape.layers.last!.range.lowerBound
     finished(0..<done)
+    let rotations = rotary.map { Rotation($0, batch, shape: shape) }
     let items = attention.backwardItems(batch)
     for (index, layer) in layers.enumerated().reversed() {
       layer.backward(
-        batch, kept: room.layer(index, kept: true), gradients: gradients.pointer, room: room, rotary: rotary,
-        attentionItems: items)
+        batch, kept: room.layer(index, kept: true), gradients: gradients.pointer, room: room,
+        rotary: layer.weights.rope.map { rotations[$0] }, attentionItems: items)
       finished(done..<layer.weights.range.upperBound)
       done = layer.weights.range.upperBound
     }
+    if let positions = shape.positions {
+      for (row, position) in batch.positions.enumerated() {
+        tk_add(
+          gradients.pointer + positions + Int(position) * shape.width, stream + row * shape.width, Int64(shape.width))
+      }
+    }
     let embedding = gradients.pointer + shape.embedding
-    for (row, token) in batch.tokens.enumerated() where Int(token) != shape.paddingToken {
-      tk_add(embedding + Int(token) * shape.width, stream + row * shape.width, Int64(shape.width))
+    for (row, token) in batch.tokens.enumerated() where Int(token) != description.paddingToken {
+      tk_add_scaled(
+        embedding + Int(token) * shape.width, stream + row * shape.width, description.embeddingScale,
+        Int64(shape.width))
     }
     finished(done..<parameters.count)
+  }
+
+  /// Sequences as a tree, in which only those share a prefix whose rotary embeddings turn it alike.
+  package static func tree(_ sequences: [ScoredSequence], for model: ModelDescription) -> TokenTree {
+    TokenTree(sequences) { model.regime(length: $0) }
   }
 }

@@ -7,9 +7,21 @@ import Compute
 /// each product is a GEMM of 100 rows or more, and keys and values are read where the projection left them. Only one
 /// block's scores exist at a time: memory grows with the length of a path, not with its square.
 ///
-///     S = Q·Kᵀ/√d,  P = softmax(S),  O = P·V
-///     dV = PᵀdO,  dP = dO·Vᵀ,  dS = P∘(dP − rowsum(dO∘O))/√d,  dQ = dS·K,  dK = dSᵀQ
+///     S = Q·Kᵀ,  P = softmax(z(S)),  z(S) = s·S or cap·tanh(s·S/cap),  O = P·V
+///     dV = PᵀdO,  dP = dO·Vᵀ,  dS = P∘(dP − rowsum(dO∘O))∘z'(S),  dQ = dS·K,  dK = dSᵀQ
+///
+/// A token may see a window of positions only; keys that no query of a block sees are left out of its products.
 struct TreeAttention {
+  /// What differs from layer to layer.
+  struct Traits {
+    /// s, what scores are multiplied by.
+    let scale: Float
+    /// Bound of the scores; 0 for none.
+    let cap: Float
+    /// Positions a token sees, itself included; nil for all.
+    let window: Int?
+  }
+
   let heads: Int
   let keyValueHeads: Int
   let headWidth: Int
@@ -17,7 +29,6 @@ struct TreeAttention {
   private var group: Int { heads / keyValueHeads }
   private var stride: Int { (heads + 2 * keyValueHeads) * headWidth }
   private var outputStride: Int { heads * headWidth }
-  private var scale: Float { 1 / Float(headWidth).squareRoot() }
   /// Query tokens of a block: about 192 stacked rows.
   private var blockTokens: Int { min(max(192 / group, 16), 128) }
 
@@ -71,8 +82,9 @@ struct TreeAttention {
   ///   - qkv: [T, (heads + 2 keyValueHeads) · headWidth], rotated.
   ///   - memory: ``scratchCount(longest:)`` floats.
   func forward(
-    item: (segment: Int, start: Int, head: Int), batch: PackedBatch, output: UnsafeMutablePointer<Float>,
-    lse: UnsafeMutablePointer<Float>, qkv: UnsafePointer<Float>, memory: UnsafeMutablePointer<Float>, longest: Int
+    item: (segment: Int, start: Int, head: Int), _ traits: Traits, batch: PackedBatch,
+    output: UnsafeMutablePointer<Float>, lse: UnsafeMutablePointer<Float>, qkv: UnsafePointer<Float>,
+    memory: UnsafeMutablePointer<Float>, longest: Int
   ) {
     let segment = batch.segments[item.segment]
     let count = min(blockTokens, segment.tokens.count - item.start)
@@ -80,16 +92,18 @@ struct TreeAttention {
     let rows = group * count
     let desk = Desk(memory, rows: group * blockTokens, width: headWidth, longest: longest)
     gather(desk.query, from: qkv, rowStride: stride, column: item.head * group * headWidth, first: first, count: count)
-    let columns = segment.contextCount + item.start + count
-    forEachRun(segment, upTo: item.start + count) { run, column in
+    let position = segment.contextCount + item.start
+    let lowest = firstSeen(from: position, traits)
+    let columns = position + count - lowest
+    forEachRun(segment, from: lowest, upTo: item.start + count) { run, column in
       MatrixMultiply.forward(
         y: desk.scores + column, x: desk.query, w: key(qkv, run.lowerBound, item.head), rows: rows, outputs: run.count,
         inputs: headWidth, yStride: columns, wStride: stride)
     }
     tk_softmax_causal(
-      desk.scores, desk.lse, desk.inverse, scale, Int64(group), Int64(count), Int64(columns),
-      Int64(segment.contextCount + item.start + 1))
-    forEachRun(segment, upTo: item.start + count) { run, column in
+      desk.scores, desk.lse, desk.inverse, traits.scale, traits.cap, Int64(group), Int64(count), Int64(columns),
+      Int64(position + 1 - lowest), Int64(traits.window ?? 0))
+    forEachRun(segment, from: lowest, upTo: item.start + count) { run, column in
       MatrixMultiply.backwardInput(
         dx: desk.result, dy: desk.scores + column, w: value(qkv, run.lowerBound, item.head), rows: rows,
         outputs: run.count, inputs: headWidth, dyStride: columns, wStride: stride, accumulate: column > 0)
@@ -124,7 +138,8 @@ struct TreeAttention {
   ///   - dqkv: shaped as `qkv`; the item's columns are overwritten. Gradients of rotated queries and keys.
   ///   - doutput, output: [T, heads · headWidth].
   func backward(
-    item: (tree: Int, head: Int), batch: PackedBatch, dqkv: UnsafeMutablePointer<Float>, doutput: UnsafePointer<Float>,
+    item: (tree: Int, head: Int), _ traits: Traits, batch: PackedBatch, dqkv: UnsafeMutablePointer<Float>,
+    doutput: UnsafePointer<Float>,
     output: UnsafePointer<Float>, lse: UnsafePointer<Float>, qkv: UnsafePointer<Float>,
     memory: UnsafeMutablePointer<Float>, longest: Int
   ) {
@@ -138,15 +153,17 @@ struct TreeAttention {
       let segment = batch.segments[index]
       for start in stride(from: 0, to: segment.tokens.count, by: blockTokens) {
         backward(
-          Block(segment: index, start: start, count: min(blockTokens, segment.tokens.count - start)), head: item.head,
-          batch: batch, dqkv: dqkv, doutput: doutput, output: output, lse: lse, qkv: qkv, memory: memory,
+          Block(segment: index, start: start, count: min(blockTokens, segment.tokens.count - start)), traits,
+          head: item.head, batch: batch, dqkv: dqkv, doutput: doutput, output: output, lse: lse, qkv: qkv,
+          memory: memory,
           longest: longest)
       }
     }
   }
 
   private func backward(
-    _ block: Block, head: Int, batch: PackedBatch, dqkv: UnsafeMutablePointer<Float>, doutput: UnsafePointer<Float>,
+    _ block: Block, _ traits: Traits, head: Int, batch: PackedBatch, dqkv: UnsafeMutablePointer<Float>,
+    doutput: UnsafePointer<Float>,
     output: UnsafePointer<Float>, lse: UnsafePointer<Float>, qkv: UnsafePointer<Float>,
     memory: UnsafeMutablePointer<Float>, longest: Int
   ) {
@@ -154,7 +171,9 @@ struct TreeAttention {
     let count = block.count
     let first = segment.tokens.lowerBound + block.start
     let rows = group * count
-    let columns = segment.contextCount + block.start + count
+    let position = segment.contextCount + block.start
+    let lowest = firstSeen(from: position, traits)
+    let columns = position + count - lowest
     let desk = Desk(memory, rows: group * blockTokens, width: headWidth, longest: longest)
     let column = head * group * headWidth
     gather(desk.query, from: qkv, rowStride: stride, column: column, first: first, count: count)
@@ -166,7 +185,7 @@ struct TreeAttention {
         desk.lse[h * count + i] = lse[(head * group + h) * batch.tokenCount + first + i]
       }
     }
-    forEachRun(segment, upTo: block.start + count) { run, place in
+    forEachRun(segment, from: lowest, upTo: block.start + count) { run, place in
       MatrixMultiply.forward(
         y: desk.scores + place, x: desk.query, w: key(qkv, run.lowerBound, head), rows: rows, outputs: run.count,
         inputs: headWidth, yStride: columns, wStride: stride)
@@ -175,9 +194,9 @@ struct TreeAttention {
         outputs: run.count, inputs: headWidth, yStride: columns, wStride: stride)
     }
     tk_softmax_causal_backward(
-      desk.scores, desk.scoreGradients, desk.lse, desk.delta, scale, Int64(group), Int64(count), Int64(columns),
-      Int64(segment.contextCount + block.start + 1))
-    forEachRun(segment, upTo: block.start + count) { run, place in
+      desk.scores, desk.scoreGradients, desk.lse, desk.delta, traits.scale, traits.cap, Int64(group), Int64(count),
+      Int64(columns), Int64(position + 1 - lowest), Int64(traits.window ?? 0))
+    forEachRun(segment, from: lowest, upTo: block.start + count) { run, place in
       MatrixMultiply.backwardInput(
         dx: desk.result, dy: desk.scoreGradients + place, w: key(qkv, run.lowerBound, head), rows: rows,
         outputs: run.count, inputs: headWidth, dyStride: columns, wStride: stride, accumulate: place > 0)
@@ -196,19 +215,34 @@ struct TreeAttention {
     }
   }
 
+  /// The first position that a token at `position` sees.
+  private func firstSeen(from position: Int, _ traits: Traits) -> Int {
+    traits.window.map { max(0, position + 1 - $0) } ?? 0
+  }
+
   /// Calls `body` for each contiguous run of tokens that a block sees, with the column where it begins.
-  private func forEachRun(_ segment: PackedBatch.Segment, upTo own: Int, _ body: (Range<Int>, Int) -> Void) {
-    var column = 0
+  ///
+  /// - Parameters:
+  ///   - lowest: positions before this one are left out; its column is 0.
+  ///   - own: tokens of the segment itself that are seen.
+  private func forEachRun(
+    _ segment: PackedBatch.Segment, from lowest: Int, upTo own: Int, _ body: (Range<Int>, Int) -> Void
+  ) {
+    var position = 0
+    func visit(_ run: Range<Int>) {
+      let skipped = min(max(lowest - position, 0), run.count)
+      if skipped < run.count { body(run.lowerBound + skipped..<run.upperBound, position + skipped - lowest) }
+      position += run.count
+    }
     let tail = segment.tokens.lowerBound..<segment.tokens.lowerBound + own
     for (index, run) in segment.context.enumerated() {
       if index == segment.context.count - 1, run.upperBound == tail.lowerBound {
-        body(run.lowerBound..<tail.upperBound, column)
+        visit(run.lowerBound..<tail.upperBound)
         return
       }
-      body(run, column)
-      column += run.count
+      visit(run)
     }
-    body(tail, column)
+    visit(tail)
   }
 
   /// Stacks the group's heads of `count` tokens: row h·count + i.

@@ -29,8 +29,8 @@ func configuration(_ changes: [String: JSONValue] = [:], removing removed: [Stri
     #expect(model.vocabularySize == 100 && model.width == 24 && model.layerCount == 2 && model.headDimension == 6)
     #expect(model.keyValueHeadCount == 2 && model.queryWidth == 24 && model.keyValueWidth == 12)
     #expect(model.tiesEmbeddings && !model.attentionBias && !model.outputBias && !model.mlpBias)
-    #expect(model.beginToken == 1 && model.endTokens == [2, 3] && model.normEpsilon == 1e-5)
-    #expect(model.rope == Rope(theta: 10000))
+    #expect(model.beginToken == 1 && model.endTokens == [2, 3] && model.norm.epsilon == 1e-5)
+    #expect(model.ropes == [Rope(theta: 10000)])
     #expect(try describe(removing: ["num_key_value_heads"]).keyValueHeadCount == 4)
     #expect(try describe(["head_dim": 8]).queryWidth == 32)
     #expect(try describe(["head_dim": .null]).headDimension == 6)
@@ -44,16 +44,16 @@ func configuration(_ changes: [String: JSONValue] = [:], removing removed: [Stri
     let expected = Rope(
       theta: 500_000,
       scaling: .llama3(factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalLength: 8192))
-    #expect(try describe(["rope_theta": 500_000, "rope_scaling": scaling]).rope == expected)
+    #expect(try describe(["rope_theta": 500_000, "rope_scaling": scaling]).ropes == [expected])
     guard case .object(var five) = scaling else { return }
     five["rope_theta"] = 500_000.0
-    #expect(try describe(["rope_parameters": .object(five)], removing: ["rope_theta"]).rope == expected)
+    #expect(try describe(["rope_parameters": .object(five)], removing: ["rope_theta"]).ropes == [expected])
     five["type"] = five["rope_type"]
     five["rope_type"] = nil
-    #expect(try describe(["rope_parameters": .object(five)], removing: ["rope_theta"]).rope == expected)
+    #expect(try describe(["rope_parameters": .object(five)], removing: ["rope_theta"]).ropes == [expected])
     #expect(
-      try describe(["rope_parameters": ["rope_type": "default", "rope_theta": 1e6]], removing: ["rope_theta"]).rope
-        == Rope(theta: 1e6))
+      try describe(["rope_parameters": ["rope_type": "default", "rope_theta": 1e6]], removing: ["rope_theta"]).ropes
+        == [Rope(theta: 1e6)])
   }
 
   @Test func readsRelatives() throws {
@@ -107,8 +107,8 @@ func configuration(_ changes: [String: JSONValue] = [:], removing removed: [Stri
         ["head_dim": .integer(dimension), "rope_parameters": try #require(item["rope_parameters"])],
         removing: ["rope_theta"])
       let expected = try #require(item["inverse_frequencies"]?.array?.compactMap { $0.double.map(Float.init) })
-      #expect(model.inverseFrequencies.count == expected.count)
-      for (found, wanted) in zip(model.inverseFrequencies, expected) {
+      #expect(model.ropes[0].inverseFrequencies(headDimension: model.rotaryDimension).count == expected.count)
+      for (found, wanted) in zip(model.ropes[0].inverseFrequencies(headDimension: model.rotaryDimension), expected) {
         // PyTorch's vectorised power may round the other way: one unit in the last place, grown by the division.
         #expect(abs(found - wanted) <= 2 * wanted.ulp, "dimension \(dimension): \(found), expected \(wanted)")
       }
@@ -117,19 +117,21 @@ func configuration(_ changes: [String: JSONValue] = [:], removing removed: [Stri
 
   @Test(
     arguments: [
-      ("architectures", ["GPT2LMHeadModel"], "names GPT2LMHeadModel"), ("architectures", .null, "is missing"),
+      ("architectures", ["MixtralForCausalLM"], "names MixtralForCausalLM"), ("architectures", .null, "is missing"),
       ("architectures", "LlamaForCausalLM", "list of names"), ("vocab_size", .null, "vocab_size is missing"),
       ("vocab_size", 0, "vocab_size must lie in"), ("vocab_size", 9_223_372_036_854_775_807, "vocab_size must lie in"),
       ("hidden_size", "24", "hidden_size must be a whole number"),
       ("hidden_size", 25, "multiple of num_attention_heads"),
       ("num_key_value_heads", 3, "multiple of num_key_value_heads"), ("head_dim", 7, "even"),
-      ("hidden_act", "gelu", "hidden_act must be silu"), ("rms_norm_eps", -1.0, "rms_norm_eps must be a positive"),
+      ("hidden_act", "relu", "hidden_act must be one of"), ("rms_norm_eps", -1.0, "rms_norm_eps must be a positive"),
       ("quantization_config", ["quant_method": "gptq"], "quantization_config is set (gptq)"),
-      ("rope_scaling", ["type": "linear", "factor": 2.0], "rope_scaling.rope_type is linear"),
+      ("rope_scaling", ["type": "spiral", "factor": 2.0], "rope_scaling.rope_type is spiral"),
+      ("rope_scaling", ["type": "linear"], "rope_scaling.factor is missing"),
+      ("rope_scaling", ["type": "longrope", "short_factor": [1, 1, 1], "long_factor": [1]], "must list 3"),
       ("rope_scaling", ["rope_type": "llama3", "factor": 2.0], "rope_scaling.low_freq_factor is missing"),
-      ("rope_parameters", [1], "rope_parameters must be an object"), ("partial_rotary_factor", 0.5, "must be 1"),
+      ("rope_parameters", [1], "rope_parameters must be an object"), ("partial_rotary_factor", 0.5, "leaves 3 of 6"),
       ("sliding_window", 4096, "sliding_window must be null"), ("tie_word_embeddings", 1, "must be true or false"),
-      ("eos_token_id", "x", "token id"), ("layer_types", ["sliding_attention"], "layer_types may only"),
+      ("eos_token_id", "x", "token id"),
     ] as [(String, JSONValue, String)])
   func namesWhatItCannotRead(key: String, value: JSONValue, message: String) {
     #expect {
@@ -140,13 +142,36 @@ func configuration(_ changes: [String: JSONValue] = [:], removing removed: [Stri
     }
   }
 
-  @Test func refusesWindowsOfRelatives() {
-    #expect(throws: TregError.self) { _ = try describe(["architectures": ["MistralForCausalLM"]]) }
-    #expect(throws: TregError.self) {
-      _ = try describe(["architectures": ["Qwen2ForCausalLM"], "use_sliding_window": true])
+  @Test func readsWindows() throws {
+    func windows(_ changes: [String: JSONValue]) throws -> [Int?] {
+      try describe(changes).layers.map(\.window)
     }
+    // What transformers takes for a Mistral whose file does not say.
+    #expect(try windows(["architectures": ["MistralForCausalLM"]]) == [4096, 4096])
+    #expect(try windows(["architectures": ["MistralForCausalLM"], "sliding_window": .null]) == [nil, nil])
+    let qwen: [String: JSONValue] = [
+      "architectures": ["Qwen2ForCausalLM"], "sliding_window": 7, "max_window_layers": 1, "use_sliding_window": true,
+    ]
+    #expect(try windows(qwen) == [nil, 7])
+    #expect(try windows(qwen.merging(["use_sliding_window": false]) { $1 }) == [nil, nil])
+    #expect(
+      try windows(qwen.merging(["layer_types": ["sliding_attention", "full_attention"]]) { $1 }) == [7, nil])
+    #expect(throws: TregError.self) { _ = try windows(qwen.merging(["layer_types": ["sliding_attention"]]) { $1 }) }
     #expect(throws: TregError.self) {
-      _ = try ModelDescription(configuration: [1], place: "config.json")
+      _ = try windows(qwen.merging(["layer_types": ["chunked_attention", "full_attention"]]) { $1 })
     }
+  }
+
+  @Test func stretchesTheContext() throws {
+    func length(_ scaling: JSONValue) throws -> Int {
+      try describe(["max_position_embeddings": 1000, "rope_scaling": scaling]).maximumLength
+    }
+    #expect(try length(["type": "linear", "factor": 2.5]) == 2500)
+    #expect(try length(["type": "dynamic", "factor": 4]) == 4000)
+    #expect(try length(["type": "yarn", "factor": 4, "original_max_position_embeddings": 500]) == 2000)
+  }
+
+  @Test func whatIsNoObjectIsRefused() {
+    #expect(throws: TregError.self) { _ = try ModelDescription(configuration: [1], place: "config.json") }
   }
 }

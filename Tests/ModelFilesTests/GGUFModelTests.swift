@@ -49,10 +49,10 @@ import Testing
     file.metadata["llama.rope.freq_base"] = .number(1e9)
     file.tensors["rope_freqs.weight"] = ([2], [1, 8])
     let source = try open(file)
-    #expect(source.model.rope == Rope(theta: 1e9, scaling: scaling))
+    #expect(source.model.ropes[0] == Rope(theta: 1e9, scaling: scaling))
     #expect(try source.weights.unusedNames(by: source.model) == ["rope_freqs.weight"])
     file.tensors["rope_freqs.weight"] = ([2], [1, 1])
-    #expect(try open(file).model.rope == Rope(theta: 1e9))
+    #expect(try open(file).model.ropes[0] == Rope(theta: 1e9))
     file.tensors["rope_freqs.weight"] = ([2], [2, 8])
     #expect(
       userError { _ = try open(file) }?.message.contains("rope_freqs.weight is not the scaling of Llama 3") == true)

@@ -55,7 +55,7 @@ import Transformer
       description: description, parameters: parameters, workers: Workers(threads: 2),
       // The second forest makes its logits twice.
       logitBudgetBytes: forest == 0 ? 1 << 20 : 0)
-    let batch = PackedBatch(Self.forests[forest].map(TokenTree.init))
+    let batch = PackedBatch(Self.forests[forest].map { TokenTree($0) })
     let gradients = FloatBuffer(count: description.bufferCount)
     let logProbs = model.forward(batch, forBackward: true)
     var finished = 0
@@ -99,7 +99,7 @@ import Transformer
   /// transformers gives the padding token's embedding no gradient through the input, also where it ends real turns.
   @Test(arguments: [true, false]) func paddingTokensEmbeddingLearnsOnlyThroughTheOutput(tied: Bool) throws {
     let heads = #""num_attention_heads": 4, "num_key_value_heads": 2, "tie_word_embeddings": \#(tied)"#
-    let batch = PackedBatch(Self.forests[1].map(TokenTree.init))
+    let batch = PackedBatch(Self.forests[1].map { TokenTree($0) })
     func gradient(_ extra: String) throws -> (ModelDescription, FloatBuffer) {
       let description = try Self.description(heads + extra)
       let plain = PlainModel(description, seed: 11)

@@ -41,7 +41,7 @@ struct PlainModel {
     let weight = Array(tensor(name + ".weight")!)
     return x.map { row in
       let scale =
-        1 / (row.map { $0 * $0 }.reduce(0, +) / Double(row.count) + Double(description.normEpsilon)).squareRoot()
+        1 / (row.map { $0 * $0 }.reduce(0, +) / Double(row.count) + Double(description.norm.epsilon)).squareRoot()
       return zip(row, weight).map { $0 * scale * $1 }
     }
   }
@@ -50,7 +50,8 @@ struct PlainModel {
     let x = Array(row)
     let half = x.count / 2
     return x.indices.map { index in
-      let angle = Double(Float(position) * description.inverseFrequencies[index % half])
+      let angle = Double(
+        Float(position) * description.ropes[0].inverseFrequencies(headDimension: x.count)[index % half])
       return index < half
         ? x[index] * cos(angle) - x[index + half] * sin(angle) : x[index] * cos(angle) + x[index - half] * sin(angle)
     }

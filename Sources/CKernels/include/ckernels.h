@@ -13,38 +13,71 @@
 
 // MARK: Normalisation
 
-/// y[t,d] = weight[d] · x[t,d] · scale[t], scale[t] = 1 / √(mean_d x[t,d]² + epsilon).
+/// y[t,d] = w[d] · x[t,d] · scale[t], scale[t] = 1 / √(mean_d x[t,d]² + epsilon), w[d] = shift + weight[d].
 void tk_rms_norm(
-  float *y, float *scale, const float *x, const float *weight, float epsilon, int64_t tokens, int64_t width);
+  float *y, float *scale, const float *x, const float *weight, float shift, float epsilon, int64_t tokens,
+  int64_t width);
 
 /// The same y from a scale that is known already.
 void tk_rms_norm_apply(
-  float *y, const float *x, const float *weight, const float *scale, int64_t tokens, int64_t width);
+  float *y, const float *x, const float *weight, float shift, const float *scale, int64_t tokens, int64_t width);
 
 /// Adds to dx the gradient through the norm, and to dweight[d] the sum over tokens of dy·x·scale.
 ///
 ///     dx[t,d] += scale·(w[d]·dy[t,d] − x[t,d]·scale²·mean_e(w[e]·dy[t,e]·x[t,e]))
 void tk_rms_norm_backward(
-  float *dx, float *dweight, const float *dy, const float *x, const float *weight, const float *scale, int64_t tokens,
+  float *dx, float *dweight, const float *dy, const float *x, const float *weight, float shift, const float *scale,
+  int64_t tokens, int64_t width);
+
+/// y[t,d] = weight[d] · (x[t,d] − mean_t) · scale[t] + bias[d], scale[t] = 1 / √(variance_t + epsilon).
+void tk_layer_norm(
+  float *y, float *scale, const float *x, const float *weight, const float *bias, float epsilon, int64_t tokens,
   int64_t width);
+
+/// Adds to dx the gradient through the norm, to dweight and dbias their sums over tokens.
+///
+///     dx[t,d] += scale·(g − mean(g) − n·mean(g∘n)),  g = weight·dy,  n = (x − mean)·scale
+void tk_layer_norm_backward(
+  float *dx, float *dweight, float *dbias, const float *dy, const float *x, const float *weight, const float *scale,
+  int64_t tokens, int64_t width);
+
+/// The norm of ``tk_rms_norm`` for each of `groups` runs of `width` values in a row; all share `weight`.
+void tk_group_norm(
+  float *y, int64_t yStride, const float *x, int64_t xStride, const float *weight, float shift, float epsilon,
+  int64_t tokens, int64_t groups, int64_t width);
+
+/// Turns dy into dx in place, and adds to dweight.
+void tk_group_norm_backward(
+  float *dy, int64_t dyStride, float *dweight, const float *x, int64_t xStride, const float *weight, float shift,
+  float epsilon, int64_t tokens, int64_t groups, int64_t width);
 
 // MARK: Rotary position embedding
 
-/// Rotates `heads` heads of a row in halves, in place: (a, b) → (a·cos − b·sin, b·cos + a·sin), where a is the first
-/// half of a head and b the second. `direction` +1 rotates, −1 undoes it (the gradient). Rows are `stride` floats apart;
-/// cosine and sine hold `headWidth / 2` values per position.
+/// Rotates the first `rotated` elements of `heads` heads of a row in halves, in place:
+/// (a, b) → (a·cos − b·sin, b·cos + a·sin), where a is the first half of them and b the second. `direction` +1 rotates,
+/// −1 undoes it (the gradient). Rows are `stride` floats apart; cosine and sine hold `rotated / 2` values per position.
 void tk_rotate(
   float *x, int64_t stride, const int32_t *positions, const float *cosine, const float *sine, int64_t tokens,
-  int64_t heads, int64_t headWidth, float direction);
+  int64_t heads, int64_t headWidth, int64_t rotated, float direction);
 
-// MARK: SwiGLU
+// MARK: Activations
 
-/// y[t,f] = silu(gate)·up, rows of gateUp being [gate F | up F].
-void tk_swiglu(float *y, const float *gateUp, int64_t tokens, int64_t width);
+typedef enum { TK_SILU = 0, TK_GELU_TANH = 1, TK_GELU = 2 } tk_activation;
+
+/// y[t,f] = act(gate)·up, rows of gateUp being [gate F | up F].
+void tk_gated(float *y, const float *gateUp, int64_t tokens, int64_t width, tk_activation activation);
 
 /// The gradient of gate and up in dgateUp, and y once more (the backward of the projection after it needs it).
-void tk_swiglu_backward(
-  float *dgateUp, float *y, const float *dy, const float *gateUp, int64_t tokens, int64_t width);
+void tk_gated_backward(
+  float *dgateUp, float *y, const float *dy, const float *gateUp, int64_t tokens, int64_t width,
+  tk_activation activation);
+
+/// y = act(x).
+void tk_activate(float *y, const float *x, int64_t count, tk_activation activation);
+
+/// The gradient of x, and y once more.
+void tk_activate_backward(
+  float *dx, float *y, const float *dy, const float *x, int64_t count, tk_activation activation);
 
 // MARK: Rows
 
@@ -54,6 +87,8 @@ void tk_add_bias(float *x, const float *bias, int64_t tokens, int64_t width);
 void tk_add_column_sums(float *sum, const float *x, int64_t tokens, int64_t width);
 /// y += x.
 void tk_add(float *y, const float *x, int64_t count);
+/// y += factor·x.
+void tk_add_scaled(float *y, const float *x, float factor, int64_t count);
 /// y *= factor.
 void tk_scale(float *y, float factor, int64_t count);
 /// Σ x² in double precision.
@@ -64,17 +99,18 @@ bool tk_all_finite(const float *x, int64_t count);
 // MARK: Attention
 
 /// Softmax over each row of scores, in place and not divided by its sum: row r = h·tokens + i becomes
-/// exp(scale·score − max) over its first `visible + i` columns and 0 up to `columns`.
-/// lse[r] = log Σ exp(scale·score), inverse[r] = 1 / Σ exp(scale·score − max).
+/// exp(z − max), z = scale·score, over its first `visible + i` columns, or the last `window` of those where `window` is
+/// above 0, and 0 in all others. Where `cap` is above 0, z = cap·tanh(scale·score / cap).
+/// lse[r] = log Σ exp z, inverse[r] = 1 / Σ exp(z − max).
 void tk_softmax_causal(
-  float *scores, float *lse, float *inverse, float scale, int64_t heads, int64_t tokens, int64_t columns,
-  int64_t visible);
+  float *scores, float *lse, float *inverse, float scale, float cap, int64_t heads, int64_t tokens, int64_t columns,
+  int64_t visible, int64_t window);
 
 /// From scores S and dP (both [heads·tokens, columns]) makes P in `scores` and dS in `dP`:
-/// P = exp(scale·S − lse), dS = scale·P·(dP − delta), both 0 where the row does not see the column.
+/// P = exp(z − lse), dS = P·(dP − delta)·dz/dS, both 0 where the row does not see the column; z as above.
 void tk_softmax_causal_backward(
-  float *scores, float *dP, const float *lse, const float *delta, float scale, int64_t heads, int64_t tokens,
-  int64_t columns, int64_t visible);
+  float *scores, float *dP, const float *lse, const float *delta, float scale, float cap, int64_t heads,
+  int64_t tokens, int64_t columns, int64_t visible, int64_t window);
 
 /// Σ x·y.
 float tk_dot(const float *x, const float *y, int64_t count);
@@ -87,6 +123,13 @@ float tk_log_sum_exp(const float *logits, int64_t count);
 /// logits[v] ← −coefficient·exp(logits[v] − lse), then + coefficient at the target: the gradient of
 /// coefficient · log softmax(logits)[target].
 void tk_log_prob_backward(float *logits, float lse, float coefficient, int64_t target, int64_t count);
+
+/// logits ← scale·logits, or cap·tanh(scale·logits / cap) where `cap` is above 0.
+void tk_cap_logits(float *logits, float scale, float cap, int64_t count);
+
+/// ``tk_log_prob_backward`` through ``tk_cap_logits``: from scaled and capped logits to the gradient of the raw ones.
+void tk_log_prob_backward_capped(
+  float *logits, float lse, float coefficient, int64_t target, float scale, float cap, int64_t count);
 
 // MARK: Optimizer
 

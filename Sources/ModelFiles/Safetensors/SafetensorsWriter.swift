@@ -20,6 +20,9 @@ package enum SafetensorsWriter {
       for parameter in parameters {
         try tensor(parameter) { values in
           precondition(values.count == parameter.count, "tensor \(parameter.name) has another size")
+          let stored = parameter.isStoredTransposed ? Transposition.stored(values, parameter) : nil
+          defer { stored?.deallocate() }
+          let values = stored.map { UnsafeBufferPointer($0) } ?? values
           try Self.check(values, parameter, type, path)
           if type == .float32 {
             try writer.write(UnsafeRawBufferPointer(values))
@@ -50,7 +53,7 @@ package enum SafetensorsWriter {
       let start = end
       end += parameter.count * type.byteCount
       members[parameter.name] = [
-        "dtype": .string(type.safetensorsName), "shape": .array(parameter.shape.map(JSONValue.integer)),
+        "dtype": .string(type.safetensorsName), "shape": .array(parameter.storedShape.map(JSONValue.integer)),
         "data_offsets": [.integer(start), .integer(end)],
       ]
     }
