@@ -15,11 +15,13 @@ package struct Parameter: Sendable, Hashable {
     case attentionNorm, attentionNormBias, queryKeyValue, queryKeyValueBias, queryNorm, keyNorm
     case attentionOutput, attentionOutputBias, attentionOutputNorm
     case mlpNorm, mlpNormBias, mlpInput, mlpInputBias, mlpOutput, mlpOutputBias, mlpOutputNorm
+    /// A and B of an adapter.
+    case lowRankInput, lowRankOutput
 
     package var kind: Kind {
       switch self {
       case .embedding, .positions: .embedding
-      case .head, .queryKeyValue, .attentionOutput, .mlpInput, .mlpOutput: .matrix
+      case .head, .queryKeyValue, .attentionOutput, .mlpInput, .mlpOutput, .lowRankInput, .lowRankOutput: .matrix
       case .finalNorm, .attentionNorm, .queryNorm, .keyNorm, .attentionOutputNorm, .mlpNorm, .mlpOutputNorm: .norm
       case .finalNormBias, .attentionNormBias, .queryKeyValueBias, .attentionOutputBias, .mlpNormBias, .mlpInputBias,
         .mlpOutputBias:

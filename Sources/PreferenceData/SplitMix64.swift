@@ -1,12 +1,12 @@
 /// The generator SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators").
 ///
-/// Orders of rows are made from it, so what it gives for a seed never changes.
-struct SplitMix64: Sendable {
+/// Orders of rows and first values of adapters are made from it, so what it gives for a seed never changes.
+package struct SplitMix64: Sendable {
   private var state: UInt64
 
-  init(seed: UInt64) { state = seed }
+  package init(seed: UInt64) { state = seed }
 
-  mutating func next() -> UInt64 {
+  package mutating func next() -> UInt64 {
     state &+= 0x9E37_79B9_7F4A_7C15
     return Self.mix(state)
   }
@@ -15,6 +15,9 @@ struct SplitMix64: Sendable {
   mutating func next(below bound: Int) -> Int {
     Int(next().multipliedFullWidth(by: UInt64(bound)).high)
   }
+
+  /// A multiple of 2⁻²⁴ in 0..<1.
+  package mutating func nextUnit() -> Float { Float(next() >> 40) / Float(1 << 24) }
 
   static func mix(_ value: UInt64) -> UInt64 {
     var value = value

@@ -34,14 +34,14 @@ package final class AdamW {
   private let pieces: [(range: Range<Int>, decays: Bool)]
   private static let pieceLimit = 1 << 18
 
-  package init(description: ModelDescription, shard: Range<Int>, options: Options, workers: Workers) {
+  package init(_ trained: TrainedParameters, shard: Range<Int>, options: Options, workers: Workers) {
     self.shard = shard
     self.options = options
     self.workers = workers
     mean = FloatBuffer(count: shard.count)
     square = FloatBuffer(count: shard.count)
     var pieces: [(Range<Int>, Bool)] = []
-    for parameter in description.parameters {
+    for parameter in trained.parameters {
       let owned = parameter.range.clamped(to: shard)
       for start in stride(from: owned.lowerBound, to: owned.upperBound, by: Self.pieceLimit) {
         pieces.append((start..<min(start + Self.pieceLimit, owned.upperBound), parameter.decays))

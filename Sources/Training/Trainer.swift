@@ -36,7 +36,7 @@ package final class Trainer {
   private let schedule: LearningRateSchedule
   private let maximumNorm: Double
   private let microBatchTokens: Int
-  /// Laid out as the parameters; what ``computeGradient(_:scores:globalCount:)`` left.
+  /// Laid out as the weights that train; what ``computeGradient(_:scores:globalCount:)`` left.
   let gradients: FloatBuffer
 
   package init(
@@ -50,7 +50,7 @@ package final class Trainer {
     self.schedule = schedule
     self.maximumNorm = maximumNorm
     self.microBatchTokens = microBatchTokens
-    let count = model.description.bufferCount
+    let count = model.trained.bufferCount
     switch exchange {
     case .reduceScatter: shards = ShardLayout(count: count, ranks: communicator.size).shards
     // Every rank owns all; written to checkpoints once, as the first rank's.
@@ -58,7 +58,7 @@ package final class Trainer {
     }
     gradients = FloatBuffer(count: count)
     optimizer = AdamW(
-      description: model.description, shard: shards[communicator.rank], options: adamW, workers: model.workers)
+      model.trained, shard: shards[communicator.rank], options: adamW, workers: model.workers)
   }
 
   /// Collective: one optimizer step.
@@ -74,8 +74,8 @@ package final class Trainer {
     // As torch.nn.utils.clip_grad_norm_.
     let clip = maximumNorm > 0 ? min(1, maximumNorm / (norm + 1e-6)) : 1
     optimizer.update(
-      parameters: model.parameters, gradients: gradients, gradientScale: Float(clip), learningRate: rate)
-    if case .reduceScatter = exchange { try communicator.allGather(model.parameters.all, shards: shards) }
+      parameters: model.trainedValues, gradients: gradients, gradientScale: Float(clip), learningRate: rate)
+    if case .reduceScatter = exchange { try communicator.allGather(model.trainedValues.all, shards: shards) }
     return StepReport(metrics: metrics, gradientNorm: norm, learningRate: rate)
   }
 

@@ -1,4 +1,5 @@
 import Compute
+import ModelDescription
 
 /// What the forward pass keeps for the backward pass, and the room both work in; it grows to the largest batch seen.
 ///
@@ -24,13 +25,18 @@ struct Activations {
   let shape: ModelShape
   private let attention: TreeAttention
   private let threads: Int
+  /// Adapted projections of the layer that has most, and their rank; 0 where there is no adapter.
+  private let adapterTerms, adapterRank: Int
 
   /// Rows of the largest token panel.
   static let panelLimit = 160
   private(set) var panels = Panels(0, limit: panelLimit)
   private(set) var longest = 0
 
-  init(shape: ModelShape, attention: TreeAttention, threads: Int) {
+  init(shape: ModelShape, attention: TreeAttention, threads: Int, lowRank: LowRankLayout? = nil) {
+    adapterRank = lowRank?.description.rank ?? 0
+    adapterTerms =
+      lowRank.map { Dictionary(grouping: $0.projections, by: \.layer).values.map(\.count).max() ?? 0 } ?? 0
     self.shape = shape
     self.attention = attention
     self.threads = threads
@@ -48,10 +54,14 @@ struct Activations {
     // Without a backward pass one layer's room serves all; its output takes turns between two places.
     _ = kept.reserve(layers * layerStride + 2 * Self.rounded(tokens * shape.width))
     let panelRoom = Self.panelLimit * (shape.width + shape.mlpWidth)
-    deskStride = Self.rounded(max(attention.scratchCount(longest: longest), panelRoom))
+    deskStride =
+      Self.rounded(max(attention.scratchCount(longest: longest), panelRoom))
+      + Self.rounded(Self.panelLimit * adapterRank)
     _ = desks.reserve(threads * deskStride)
     guard forBackward else { return }
-    _ = backward.reserve(tokens * shape.model.backwardPerToken + 8 * 16)
+    _ = backward.reserve(
+      tokens * shape.model.backwardPerToken + 9 * 16
+        + LayerAdapter.Room.count(terms: adapterTerms, tokens: tokens, rank: adapterRank))
     _ = partial.reserve(NormSums.roles.count * panels.count * partialStride)
   }
 
@@ -93,6 +103,7 @@ struct Activations {
     let attentionBranch, mlpBranch: UnsafeMutablePointer<Float>
     /// Normed states and the MLP's product, made again; gradients of attention's output and of the two first products.
     let normed, product, dattention, dqkv, mlpInput: UnsafeMutablePointer<Float>
+    let adapter: LayerAdapter.Room
   }
 
   var backwardRoom: Backward {
@@ -106,7 +117,15 @@ struct Activations {
       stream: stream, attentionBranch: shape.model.changesBranches ? take(tokens * shape.width) : stream,
       mlpBranch: take(tokens * shape.width), normed: take(tokens * shape.width),
       product: take(tokens * shape.mlpWidth), dattention: take(tokens * shape.queryWidth),
-      dqkv: take(tokens * shape.qkvWidth), mlpInput: take(tokens * shape.mlpInputWidth))
+      dqkv: take(tokens * shape.qkvWidth), mlpInput: take(tokens * shape.mlpInputWidth),
+      adapter: LayerAdapter.Room(
+        pointer: take(LayerAdapter.Room.count(terms: adapterTerms, tokens: tokens, rank: adapterRank)),
+        tokens: tokens))
+  }
+
+  /// Room of a worker's adapters, behind its desk.
+  func adapterDesk(_ worker: Int) -> UnsafeMutablePointer<Float> {
+    desk(worker) + deskStride - Self.rounded(Self.panelLimit * adapterRank)
   }
 
   func desk(_ worker: Int) -> UnsafeMutablePointer<Float> { desks.pointer + worker * deskStride }

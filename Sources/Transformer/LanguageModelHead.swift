@@ -61,7 +61,7 @@ struct LanguageModelHead {
     chunks = Panels(count, limit: Self.chunkLimit)
     _ = hidden.reserve(4 * count * width)
     _ = sums.reserve(2 * count)
-    _ = logits.reserve((forBackward && keepsLogits ? count : chunks.size) * vocabulary)
+    _ = logits.reserve(max((forBackward && keepsLogits ? count : chunks.size) * vocabulary, width))
     for target in 0..<count {
       (states(0) + target * width).update(from: x + Int(batch.targetRows[target]) * width, count: width)
     }
@@ -95,10 +95,10 @@ struct LanguageModelHead {
     }
   }
 
-  /// Adds to `dx` the gradient of Σ coefficient·logprob, and the weights' to `gradients`.
+  /// Adds to `dx` the gradient of Σ coefficient·logprob, and the weights' to `gradients`, if those are wanted.
   func backward(
     _ batch: PackedBatch, coefficients: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>,
-    gradients: UnsafeMutablePointer<Float>
+    gradients: UnsafeMutablePointer<Float>?
   ) {
     guard count > 0 else { return }
     let dnormed = states(2)
@@ -119,7 +119,7 @@ struct LanguageModelHead {
         }
       }
       let rows = Panels(chunk.count, limit: 64)
-      workers.run(rows.count + tiles.count) { item, _ in
+      workers.run(rows.count + (gradients == nil ? 0 : tiles.count)) { item, _ in
         if item < rows.count {
           let part = rows[item]
           MatrixMultiply.backwardInput(
@@ -128,16 +128,19 @@ struct LanguageModelHead {
         } else {
           let tile = tiles[item - rows.count]
           MatrixMultiply.backwardWeight(
-            dw: gradients + shape.head + tile.lowerBound * width, dy: room + tile.lowerBound,
+            dw: gradients! + shape.head + tile.lowerBound * width, dy: room + tile.lowerBound,
             x: states(1) + chunk.lowerBound * width, rows: chunk.count, outputs: tile.count, inputs: width,
             dyStride: vocabulary)
         }
       }
     }
     dstates.update(repeating: 0, count: count * width)
+    // Where the norm does not train its gradient goes where the logits were, which are used up.
+    let unused = logits.pointer
     norm.backward(
-      dx: dstates, dweight: gradients + shape.finalNorm, dbias: shape.finalNormBias.map { gradients + $0 },
-      dy: dnormed, x: states(0), scale: scale, rows: count)
+      dx: dstates, dweight: gradients.map { $0 + shape.finalNorm } ?? unused,
+      dbias: shape.finalNormBias.map { bias in gradients.map { $0 + bias } ?? unused }, dy: dnormed, x: states(0),
+      scale: scale, rows: count)
     for target in 0..<count {
       tk_add(dx + Int(batch.targetRows[target]) * width, dstates + target * width, Int64(width))
     }

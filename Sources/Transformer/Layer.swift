@@ -1,5 +1,6 @@
 import CKernels
 import Compute
+import ModelDescription
 
 /// One decoder layer, forward beside backward.
 ///
@@ -16,6 +17,8 @@ struct Layer {
   let parameters: UnsafeMutablePointer<Float>
   let attention: TreeAttention
   let workers: Workers
+  /// What trains instead of the layer's own weights; nil when those do.
+  let adapter: LayerAdapter?
 
   private var width: Int { shape.width }
 
@@ -27,14 +30,15 @@ struct Layer {
   private var mlpNorm: StreamNorm? { norm(weights.mlpNorm, weights.mlpNormBias) }
   private var mlpOutputNorm: StreamNorm? { norm(weights.mlpOutputNorm) }
 
-  /// y[rows,N] = x[rows,K]·Wᵀ + b, or added to y.
+  /// y[rows,N] = x[rows,K]·Wᵀ + b and what an adapter adds, or added to y.
   private func project(
-    _ y: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, weight: Int, bias: Int?, rows: Int, outputs: Int,
-    inputs: Int, accumulate: Bool = false
+    _ role: Parameter.Role, _ y: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, weight: Int, bias: Int?,
+    rows: Int, outputs: Int, inputs: Int, adapterMemory: UnsafeMutablePointer<Float>, accumulate: Bool = false
   ) {
     MatrixMultiply.forward(
       y: y, x: x, w: parameters + weight, rows: rows, outputs: outputs, inputs: inputs, accumulate: accumulate)
     if let bias { tk_add_bias(y, parameters + bias, Int64(rows), Int64(outputs)) }
+    adapter?.forward(role, y, width: outputs, x: x, rows: rows, memory: adapterMemory)
   }
 
   // MARK: Forward
@@ -45,7 +49,9 @@ struct Layer {
     rotary: Rotation?, attentionItems: [(segment: Int, start: Int, head: Int)]
   ) {
     workers.run(room.panels.count) { item, worker in
-      projectQueries(room.panels[item], kept: kept, memory: room.desk(worker), rotary: rotary)
+      projectQueries(
+        room.panels[item], kept: kept, memory: room.desk(worker), adapterMemory: room.adapterDesk(worker),
+        rotary: rotary)
     }
     workers.run(attentionItems.count) { item, worker in
       attention.forward(
@@ -53,12 +59,14 @@ struct Layer {
         qkv: kept.qkv, memory: room.desk(worker), longest: room.longest)
     }
     workers.run(room.panels.count) { item, worker in
-      mix(room.panels[item], kept: kept, y: y, memory: room.desk(worker))
+      mix(
+        room.panels[item], kept: kept, y: y, memory: room.desk(worker), adapterMemory: room.adapterDesk(worker))
     }
   }
 
   private func projectQueries(
-    _ panel: Range<Int>, kept: Activations.Layer, memory normed: UnsafeMutablePointer<Float>, rotary: Rotation?
+    _ panel: Range<Int>, kept: Activations.Layer, memory normed: UnsafeMutablePointer<Float>,
+    adapterMemory: UnsafeMutablePointer<Float>, rotary: Rotation?
   ) {
     let first = panel.lowerBound
     let rows = panel.count
@@ -69,7 +77,8 @@ struct Layer {
       input = UnsafePointer(normed)
     }
     project(
-      qkv, input, weight: weights.qkv, bias: weights.qkvBias, rows: rows, outputs: shape.qkvWidth, inputs: width)
+      .queryKeyValue, qkv, input, weight: weights.qkv, bias: weights.qkvBias, rows: rows, outputs: shape.qkvWidth,
+      inputs: width, adapterMemory: adapterMemory)
     if let queryKeyNorm = QueryKeyNorm(shape, weights, parameters) {
       queryKeyNorm.forward(qkv, raw: kept.rawQueryKey + first * shape.queryKeyWidth, rows: rows)
     }
@@ -77,7 +86,8 @@ struct Layer {
   }
 
   private func mix(
-    _ panel: Range<Int>, kept: Activations.Layer, y: UnsafeMutablePointer<Float>, memory: UnsafeMutablePointer<Float>
+    _ panel: Range<Int>, kept: Activations.Layer, y: UnsafeMutablePointer<Float>,
+    memory: UnsafeMutablePointer<Float>, adapterMemory: UnsafeMutablePointer<Float>
   ) {
     let first = panel.lowerBound
     let rows = panel.count
@@ -86,27 +96,29 @@ struct Layer {
     let middle = kept.middle + first * width
     let hidden = kept.mlpInput + first * shape.mlpInputWidth
     join(
-      middle, kept.input + first * width, kept.attention + first * shape.queryWidth, weight: weights.output,
+      .attentionOutput, middle, kept.input + first * width, kept.attention + first * shape.queryWidth,
+      weight: weights.output,
       bias: weights.outputBias, norm: outputNorm, inputs: shape.queryWidth, rows: rows,
       branch: kept.attentionBranch.map { $0 + first * width }, scale: kept.attentionBranchScale.map { $0 + first },
-      memory: normed)
+      memory: normed, adapterMemory: adapterMemory)
     var input = UnsafePointer(middle)
     if let mlpNorm {
       mlpNorm.forward(normed, scale: kept.middleScale + first, x: middle, rows: rows)
       input = UnsafePointer(normed)
     }
     project(
-      hidden, input, weight: weights.mlpInput, bias: weights.mlpInputBias, rows: rows, outputs: shape.mlpInputWidth,
-      inputs: width)
+      .mlpInput, hidden, input, weight: weights.mlpInput, bias: weights.mlpInputBias, rows: rows,
+      outputs: shape.mlpInputWidth, inputs: width, adapterMemory: adapterMemory)
     if shape.model.gatesMLP {
       tk_gated(product, hidden, Int64(rows), Int64(shape.mlpWidth), shape.activation)
     } else {
       tk_activate(product, hidden, Int64(rows * shape.mlpWidth), shape.activation)
     }
     join(
-      y + first * width, middle, product, weight: weights.mlpOutput, bias: weights.mlpOutputBias, norm: mlpOutputNorm,
+      .mlpOutput, y + first * width, middle, product, weight: weights.mlpOutput, bias: weights.mlpOutputBias,
+      norm: mlpOutputNorm,
       inputs: shape.mlpWidth, rows: rows, branch: kept.mlpBranch.map { $0 + first * width },
-      scale: kept.mlpBranchScale.map { $0 + first }, memory: normed)
+      scale: kept.mlpBranchScale.map { $0 + first }, memory: normed, adapterMemory: adapterMemory)
   }
 
   /// Where a branch joins the stream again: y = stream + r·N(x·Wᵀ + b).
@@ -115,17 +127,22 @@ struct Layer {
   ///   - branch, scale: keep x·Wᵀ + b and its norm's scale, where there is a norm.
   ///   - memory: rows · D floats.
   private func join(
-    _ y: UnsafeMutablePointer<Float>, _ stream: UnsafePointer<Float>, _ x: UnsafePointer<Float>, weight: Int,
-    bias: Int?, norm: StreamNorm?, inputs: Int, rows: Int, branch: UnsafeMutablePointer<Float>?,
-    scale: UnsafeMutablePointer<Float>?, memory: UnsafeMutablePointer<Float>
+    _ role: Parameter.Role, _ y: UnsafeMutablePointer<Float>, _ stream: UnsafePointer<Float>,
+    _ x: UnsafePointer<Float>, weight: Int, bias: Int?, norm: StreamNorm?, inputs: Int, rows: Int,
+    branch: UnsafeMutablePointer<Float>?, scale: UnsafeMutablePointer<Float>?, memory: UnsafeMutablePointer<Float>,
+    adapterMemory: UnsafeMutablePointer<Float>
   ) {
     y.update(from: stream, count: rows * width)
     guard shape.model.changesBranches else {
-      project(y, x, weight: weight, bias: bias, rows: rows, outputs: width, inputs: inputs, accumulate: true)
+      project(
+        role, y, x, weight: weight, bias: bias, rows: rows, outputs: width, inputs: inputs,
+        adapterMemory: adapterMemory, accumulate: true)
       return
     }
     let sum = branch ?? memory
-    project(sum, x, weight: weight, bias: bias, rows: rows, outputs: width, inputs: inputs)
+    project(
+      role, sum, x, weight: weight, bias: bias, rows: rows, outputs: width, inputs: inputs,
+      adapterMemory: adapterMemory)
     if let norm {
       norm.forward(memory, scale: scale!, x: sum, rows: rows)
     }
@@ -134,8 +151,8 @@ struct Layer {
 
   // MARK: Backward
 
-  /// Turns `room.backwardRoom.stream` from the gradient of y into the gradient of x, and adds the layer's weight
-  /// gradients to `gradients`.
+  /// Turns `room.backwardRoom.stream` from the gradient of y into the gradient of x, and adds the gradients of the layer's
+  /// weights, or of its adapter's where it has one, to `gradients`.
   func backward(
     _ batch: PackedBatch, kept: Activations.Layer, gradients: UnsafeMutablePointer<Float>, room: Activations,
     rotary: Rotation?, attentionItems: [(tree: Int, head: Int)]
@@ -148,19 +165,8 @@ struct Layer {
       backwardMix(room.panels[item], kept: kept, work: work, memory: room.desk(worker), sums: sums, panel: item)
     }
 
+    let products = mixGradients(kept: kept, work: work, gradients: gradients)
     // Attention's items are few and long, the weight gradients' many and short: together they fill all threads.
-    func gradient(_ offset: Int?) -> UnsafeMutablePointer<Float>? { offset.map { gradients + $0 } }
-    let products = [
-      WeightGradient(
-        gradients + weights.mlpOutput, bias: gradient(weights.mlpOutputBias), dy: work.mlpBranch, x: work.product,
-        outputs: width, inputs: shape.mlpWidth),
-      WeightGradient(
-        gradients + weights.mlpInput, bias: gradient(weights.mlpInputBias), dy: work.mlpInput,
-        x: mlpNorm == nil ? kept.middle : work.normed, outputs: shape.mlpInputWidth, inputs: width),
-      WeightGradient(
-        gradients + weights.output, bias: gradient(weights.outputBias), dy: work.attentionBranch, x: kept.attention,
-        outputs: width, inputs: shape.queryWidth),
-    ]
     let tiles = products.map(\.tileCount).reduce(0, +)
     workers.run(attentionItems.count + tiles) { item, worker in
       if item < attentionItems.count {
@@ -168,24 +174,56 @@ struct Layer {
           item: attentionItems[item], weights.attention, batch: batch, dqkv: work.dqkv, doutput: work.dattention,
           output: kept.attention, lse: kept.lse, qkv: kept.qkv, memory: room.desk(worker), longest: room.longest)
       } else {
-        var tile = item - attentionItems.count
-        var product = 0
-        while tile >= products[product].tileCount {
-          tile -= products[product].tileCount
-          product += 1
-        }
-        products[product].add(tile: tile, rows: tokens)
+        products.add(tile: item - attentionItems.count, rows: tokens)
       }
     }
     workers.run(room.panels.count) { item, worker in
       backwardQueries(
         room.panels[item], kept: kept, work: work, rotary: rotary, memory: room.desk(worker), sums: sums, panel: item)
     }
-    sums.addToGradients()
-    let queries = WeightGradient(
-      gradients + weights.qkv, bias: gradient(weights.qkvBias), dy: work.dqkv,
-      x: attentionNorm == nil ? kept.input : work.normed, outputs: shape.qkvWidth, inputs: width, tileLimit: 96)
-    workers.run(queries.tileCount) { item, _ in queries.add(tile: item, rows: tokens) }
+    let input = attentionNorm == nil ? kept.input : work.normed
+    let queries: [WeightGradient]
+    if let adapter {
+      queries = adapter.gradients(
+        .queryKeyValue, dy: work.dqkv, width: shape.qkvWidth, x: input, gradients: gradients, room: work.adapter)
+    } else {
+      sums.addToGradients()
+      queries = [
+        WeightGradient(
+          gradients + weights.qkv, bias: weights.qkvBias.map { gradients + $0 }, dy: work.dqkv, x: input,
+          outputs: shape.qkvWidth, inputs: width, tileLimit: 96)
+      ]
+    }
+    workers.run(queries.map(\.tileCount).reduce(0, +)) { item, _ in queries.add(tile: item, rows: tokens) }
+  }
+
+  /// The products that make weight gradients of all that stands behind attention.
+  private func mixGradients(
+    kept: Activations.Layer, work: Activations.Backward, gradients: UnsafeMutablePointer<Float>
+  ) -> [WeightGradient] {
+    let mlpInput = mlpNorm == nil ? kept.middle : work.normed
+    if let adapter {
+      return adapter.gradients(
+        .mlpOutput, dy: work.mlpBranch, width: width, x: work.product, gradients: gradients, room: work.adapter)
+        + adapter.gradients(
+          .mlpInput, dy: work.mlpInput, width: shape.mlpInputWidth, x: mlpInput, gradients: gradients,
+          room: work.adapter)
+        + adapter.gradients(
+          .attentionOutput, dy: work.attentionBranch, width: width, x: kept.attention, gradients: gradients,
+          room: work.adapter)
+    }
+    func gradient(_ offset: Int?) -> UnsafeMutablePointer<Float>? { offset.map { gradients + $0 } }
+    return [
+      WeightGradient(
+        gradients + weights.mlpOutput, bias: gradient(weights.mlpOutputBias), dy: work.mlpBranch, x: work.product,
+        outputs: width, inputs: shape.mlpWidth),
+      WeightGradient(
+        gradients + weights.mlpInput, bias: gradient(weights.mlpInputBias), dy: work.mlpInput, x: mlpInput,
+        outputs: shape.mlpInputWidth, inputs: width),
+      WeightGradient(
+        gradients + weights.output, bias: gradient(weights.outputBias), dy: work.attentionBranch, x: kept.attention,
+        outputs: width, inputs: shape.queryWidth),
+    ]
   }
 
   /// Through the MLP and its norms, and into the attention's output.
@@ -210,16 +248,23 @@ struct Layer {
     MatrixMultiply.backwardInput(
       dx: dproduct, dy: dbranch, w: parameters + weights.mlpOutput, rows: rows, outputs: width,
       inputs: shape.mlpWidth)
+    adapter?.backwardInput(
+      .mlpOutput, dx: dproduct, dy: dbranch, width: width, first: first, rows: rows, room: work.adapter)
     if shape.model.gatesMLP {
       tk_gated_backward(dhidden, product, dproduct, hidden, Int64(rows), Int64(shape.mlpWidth), shape.activation)
     } else {
       tk_activate_backward(dhidden, product, dproduct, hidden, Int64(rows * shape.mlpWidth), shape.activation)
     }
+    adapter?.again(.mlpOutput, x: product, first: first, rows: rows, room: work.adapter)
     MatrixMultiply.backwardInput(
       dx: dnormed, dy: dhidden, w: parameters + weights.mlpInput, rows: rows, outputs: shape.mlpInputWidth,
       inputs: width)
+    adapter?.backwardInput(
+      .mlpInput, dx: dnormed, dy: dhidden, width: shape.mlpInputWidth, first: first, rows: rows, room: work.adapter)
+    let normed = work.normed + first * width
+    mlpNorm?.again(normed, scale: kept.middleScale + first, x: middle, rows: rows)
+    adapter?.again(.mlpInput, x: mlpNorm == nil ? middle : normed, first: first, rows: rows, room: work.adapter)
     if let mlpNorm {
-      mlpNorm.again(work.normed + first * width, scale: kept.middleScale + first, x: middle, rows: rows)
       mlpNorm.backward(
         dx: stream, dweight: sums[.mlpNorm, item], dbias: sums[.mlpNormBias, item], dy: dnormed, x: middle,
         scale: kept.middleScale + first, rows: rows)
@@ -233,9 +278,14 @@ struct Layer {
         dattention, stream, norm: outputNorm, branch: kept.attentionBranch.map { $0 + first * width },
         scale: kept.attentionBranchScale.map { $0 + first }, dweight: sums[.attentionOutputNorm, item], rows: rows)
     }
+    let dattended = work.dattention + first * shape.queryWidth
     MatrixMultiply.backwardInput(
-      dx: work.dattention + first * shape.queryWidth, dy: dattention, w: parameters + weights.output, rows: rows,
-      outputs: width, inputs: shape.queryWidth)
+      dx: dattended, dy: dattention, w: parameters + weights.output, rows: rows, outputs: width,
+      inputs: shape.queryWidth)
+    adapter?.backwardInput(
+      .attentionOutput, dx: dattended, dy: dattention, width: width, first: first, rows: rows, room: work.adapter)
+    adapter?.again(
+      .attentionOutput, x: kept.attention + first * shape.queryWidth, first: first, rows: rows, room: work.adapter)
   }
 
   /// The gradient that goes into a branch: the stream's, through r and the branch's norm.
@@ -270,8 +320,13 @@ struct Layer {
     }
     MatrixMultiply.backwardInput(
       dx: dnormed, dy: dqkv, w: parameters + weights.qkv, rows: rows, outputs: shape.qkvWidth, inputs: width)
+    adapter?.backwardInput(
+      .queryKeyValue, dx: dnormed, dy: dqkv, width: shape.qkvWidth, first: first, rows: rows, room: work.adapter)
+    let normed = work.normed + first * width
+    attentionNorm?.again(normed, scale: kept.inputScale + first, x: input, rows: rows)
+    adapter?.again(
+      .queryKeyValue, x: attentionNorm == nil ? input : normed, first: first, rows: rows, room: work.adapter)
     if let attentionNorm {
-      attentionNorm.again(work.normed + first * width, scale: kept.inputScale + first, x: input, rows: rows)
       attentionNorm.backward(
         dx: work.stream + first * width, dweight: sums[.attentionNorm, item], dbias: sums[.attentionNormBias, item],
         dy: dnormed, x: input, scale: kept.inputScale + first, rows: rows)

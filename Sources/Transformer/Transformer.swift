@@ -11,6 +11,12 @@ package final class Transformer {
   /// All weights, laid out as ``ModelDescription/parameters`` says.
   package let parameters: FloatBuffer
   package let workers: Workers
+  /// Low-rank adapters, which then train in place of ``parameters``.
+  package let adapter: LowRankAdapter?
+  /// What trains.
+  package let trained: TrainedParameters
+  /// The values that train, laid out as ``trained``.
+  package var trainedValues: FloatBuffer { adapter?.values ?? parameters }
 
   private let shape: ModelShape
   private let layers: [Layer]
@@ -20,10 +26,13 @@ package final class Transformer {
   private var head: LanguageModelHead
   private var awaitsBackward = false
 
-  /// - Parameter logitBudgetBytes: logits kept between forward and backward; beyond it they are made twice.
+  /// - Parameters:
+  ///   - adapter: is added to the model's projections; the model's own weights then get no gradient.
+  ///   - logitBudgetBytes: logits kept between forward and backward; beyond it they are made twice.
   /// - Precondition: `parameters` has the size the description asks for.
   package init(
-    description: ModelDescription, parameters: FloatBuffer, workers: Workers, logitBudgetBytes: Int = 256 << 20
+    description: ModelDescription, parameters: FloatBuffer, workers: Workers, adapter: LowRankAdapter? = nil,
+    logitBudgetBytes: Int = 256 << 20
   ) {
     precondition(
       parameters.count >= description.bufferCount,
@@ -34,13 +43,18 @@ package final class Transformer {
     self.description = description
     self.parameters = parameters
     self.workers = workers
+    self.adapter = adapter
+    trained = TrainedParameters(description, lowRank: adapter?.layout)
     self.shape = shape
     self.attention = attention
-    layers = shape.layers.map {
-      Layer(shape: shape, weights: $0, parameters: parameters.pointer, attention: attention, workers: workers)
+    layers = shape.layers.enumerated().map { index, weights in
+      Layer(
+        shape: shape, weights: weights, parameters: parameters.pointer, attention: attention, workers: workers,
+        adapter: adapter.map { LayerAdapter($0.layout, values: $0.values.pointer, layer: index) })
     }
     rotary = description.ropes.map { RotaryTable($0, dimension: description.rotaryDimension) }
-    room = Activations(shape: shape, attention: attention, threads: workers.threads)
+    room = Activations(
+      shape: shape, attention: attention, threads: workers.threads, lowRank: adapter?.layout)
     head = LanguageModelHead(
       shape: shape, parameters: parameters.pointer, workers: workers, budgetBytes: logitBudgetBytes)
   }
@@ -89,7 +103,7 @@ package final class Transformer {
   ///
   /// - Parameters:
   ///   - coefficients: S values, d loss / d logprob.
-  ///   - gradients: laid out as the parameters.
+  ///   - gradients: laid out as ``trained``.
   ///   - finished: called with ranges of `gradients` that this pass will not touch again, in ascending order.
   /// - Precondition: the last forward pass was of this batch and kept its values, which this pass uses up.
   package func backward(
@@ -97,26 +111,45 @@ package final class Transformer {
   ) {
     precondition(awaitsBackward, "a backward pass follows a forward pass that kept its values")
     precondition(coefficients.count == batch.targetCount, "\(coefficients.count) coefficients")
-    precondition(gradients.count >= parameters.count, "the gradient buffer is too small")
+    precondition(gradients.count >= trained.bufferCount, "the gradient buffer is too small")
     awaitsBackward = false
     let stream = room.backwardRoom.stream
     stream.update(repeating: 0, count: batch.tokenCount * shape.width)
     coefficients.withUnsafeBufferPointer { values in
       if let values = values.baseAddress {
-        head.backward(batch, coefficients: values, dx: stream, gradients: gradients.pointer)
+        head.backward(
+          batch, coefficients: values, dx: stream, gradients: adapter == nil ? gradients.pointer : nil)
       }
     }
-    var done = shape.layers.last!.range.lowerBound
-    finished(0..<done)
+    let ranges = layerRanges
+    var done = ranges.last!.lowerBound
+    if done > 0 { finished(0..<done) }
     let rotations = rotary.map { Rotation($0, batch, shape: shape) }
     let items = attention.backwardItems(batch)
     for (index, layer) in layers.enumerated().reversed() {
       layer.backward(
         batch, kept: room.layer(index, kept: true), gradients: gradients.pointer, room: room,
         rotary: layer.weights.rope.map { rotations[$0] }, attentionItems: items)
-      finished(done..<layer.weights.range.upperBound)
-      done = layer.weights.range.upperBound
+      if ranges[index].upperBound > done { finished(done..<ranges[index].upperBound) }
+      done = max(done, ranges[index].upperBound)
     }
+    if adapter == nil { embeddingBackward(batch, stream, gradients) }
+    if done < trained.bufferCount { finished(done..<trained.bufferCount) }
+  }
+
+  /// Where each layer's trained weights stand.
+  private var layerRanges: [Range<Int>] {
+    guard let adapter else { return shape.layers.map(\.range) }
+    var ranges = [Range<Int>](repeating: 0..<0, count: layers.count)
+    for projection in adapter.layout.projections {
+      let (own, known) = (projection.a.offset..<projection.b.range.upperBound, ranges[projection.layer])
+      ranges[projection.layer] = known.isEmpty ? own : known.lowerBound..<own.upperBound
+    }
+    return ranges
+  }
+
+  private func embeddingBackward(_ batch: PackedBatch, _ stream: UnsafeMutablePointer<Float>, _ gradients: FloatBuffer)
+  {
     if let positions = shape.positions {
       for (row, position) in batch.positions.enumerated() {
         tk_add(
@@ -129,7 +162,6 @@ package final class Transformer {
         embedding + Int(token) * shape.width, stream + row * shape.width, description.embeddingScale,
         Int64(shape.width))
     }
-    finished(done..<parameters.count)
   }
 
   /// Sequences as a tree, in which only those share a prefix whose rotary embeddings turn it alike.

@@ -6,13 +6,14 @@ struct WeightGradient {
   private let dw: UnsafeMutablePointer<Float>
   private let bias: UnsafeMutablePointer<Float>?
   private let dy, x: UnsafePointer<Float>
-  private let outputs, inputs: Int
+  private let outputs, inputs, stride: Int
   private let tiles: Panels
 
   init(
     _ dw: UnsafeMutablePointer<Float>, bias: UnsafeMutablePointer<Float>? = nil, dy: UnsafePointer<Float>,
-    x: UnsafePointer<Float>, outputs: Int, inputs: Int, tileLimit: Int = 192
+    x: UnsafePointer<Float>, outputs: Int, inputs: Int, dyStride: Int? = nil, tileLimit: Int = 192
   ) {
+    stride = dyStride ?? outputs
     self.dw = dw
     self.bias = bias
     self.dy = dy
@@ -32,6 +33,18 @@ struct WeightGradient {
     let range = tiles[tile]
     MatrixMultiply.backwardWeight(
       dw: dw + range.lowerBound * inputs, dy: dy + range.lowerBound, x: x, rows: rows, outputs: range.count,
-      inputs: inputs, dyStride: outputs)
+      inputs: inputs, dyStride: stride)
+  }
+}
+
+extension [WeightGradient] {
+  /// Adds one tile, counted through all of them.
+  func add(tile: Int, rows: Int) {
+    var tile = tile
+    for gradient in self {
+      if tile < gradient.tileCount { return gradient.add(tile: tile, rows: rows) }
+      tile -= gradient.tileCount
+    }
+    preconditionFailure("no tile \(tile)")
   }
 }

@@ -1,0 +1,117 @@
+import CKernels
+import Compute
+import ModelDescription
+
+/// The low-rank adapters of one layer, forward beside backward.
+///
+///     y += h·Bᵀ,  h = s·x·Aᵀ
+///     dh = s·dy·B,  dx += dh·A,  dB += dyᵀ·h,  dA += dhᵀ·x
+///
+/// Every product of the layer may have several, each at some of its outputs. Shapes: A [r,K], B [N,r], h and dh [T,r].
+struct LayerAdapter {
+  private struct Term {
+    let role: Parameter.Role
+    let outputs: Range<Int>
+    let inputs: Int
+    let a, b: Int
+  }
+
+  private let terms: [Term]
+  private let values: UnsafeMutablePointer<Float>
+  private let rank: Int
+  private let scale: Float
+
+  /// - Parameters:
+  ///   - values: A and B of all layers, laid out as `layout` says.
+  ///   - layer: which layer's to take.
+  init(_ layout: LowRankLayout, values: UnsafeMutablePointer<Float>, layer: Int) {
+    terms = layout.projections.filter { $0.layer == layer }.map {
+      Term(role: $0.role, outputs: $0.outputs, inputs: $0.inputs, a: $0.a.offset, b: $0.b.offset)
+    }
+    self.values = values
+    rank = layout.description.rank
+    scale = Float(layout.description.scale)
+  }
+
+  var termCount: Int { terms.count }
+
+  /// Adds to the outputs of a product.
+  ///
+  /// - Parameters:
+  ///   - y: rows of the whole product, `width` floats apart.
+  ///   - memory: rows · r floats.
+  func forward(
+    _ role: Parameter.Role, _ y: UnsafeMutablePointer<Float>, width: Int, x: UnsafePointer<Float>, rows: Int,
+    memory: UnsafeMutablePointer<Float>
+  ) {
+    for term in terms where term.role == role {
+      hidden(term, x: x, rows: rows, into: memory)
+      MatrixMultiply.forward(
+        y: y + term.outputs.lowerBound, x: memory, w: values + term.b, rows: rows, outputs: term.outputs.count,
+        inputs: rank, yStride: width, accumulate: true)
+    }
+  }
+
+  private func hidden(_ term: Term, x: UnsafePointer<Float>, rows: Int, into h: UnsafeMutablePointer<Float>) {
+    MatrixMultiply.forward(y: h, x: x, w: values + term.a, rows: rows, outputs: rank, inputs: term.inputs)
+    tk_scale(h, scale, Int64(rows * rank))
+  }
+
+  /// Room of the backward pass: h and dh of every term, for all tokens.
+  struct Room {
+    let pointer: UnsafeMutablePointer<Float>
+    let tokens: Int
+
+    static func count(terms: Int, tokens: Int, rank: Int) -> Int { 2 * terms * tokens * rank }
+  }
+
+  private func h(_ place: Int, _ room: Room) -> UnsafeMutablePointer<Float> {
+    room.pointer + 2 * place * room.tokens * rank
+  }
+
+  private func dh(_ place: Int, _ room: Room) -> UnsafeMutablePointer<Float> { h(place, room) + room.tokens * rank }
+
+  /// Keeps dh of the tokens from `first` on and adds to their dx.
+  ///
+  /// - Parameter dy: rows of the whole product's gradient, `width` floats apart.
+  func backwardInput(
+    _ role: Parameter.Role, dx: UnsafeMutablePointer<Float>, dy: UnsafePointer<Float>, width: Int, first: Int,
+    rows: Int, room: Room
+  ) {
+    for (place, term) in terms.enumerated() where term.role == role {
+      let gradient = dh(place, room) + first * rank
+      MatrixMultiply.backwardInput(
+        dx: gradient, dy: dy + term.outputs.lowerBound, w: values + term.b, rows: rows, outputs: term.outputs.count,
+        inputs: rank, dyStride: width)
+      tk_scale(gradient, scale, Int64(rows * rank))
+      MatrixMultiply.backwardInput(
+        dx: dx, dy: gradient, w: values + term.a, rows: rows, outputs: rank, inputs: term.inputs, accumulate: true)
+    }
+  }
+
+  /// Makes h of the tokens from `first` on once more, from the product's inputs.
+  func again(_ role: Parameter.Role, x: UnsafePointer<Float>, first: Int, rows: Int, room: Room) {
+    for (place, term) in terms.enumerated() where term.role == role {
+      hidden(term, x: x, rows: rows, into: h(place, room) + first * rank)
+    }
+  }
+
+  /// The products that add to the gradients of A and B.
+  ///
+  /// - Parameters:
+  ///   - dy, x: of all tokens; rows of dy are `width` floats apart.
+  ///   - gradients: laid out as the values.
+  func gradients(
+    _ role: Parameter.Role, dy: UnsafePointer<Float>, width: Int, x: UnsafePointer<Float>,
+    gradients: UnsafeMutablePointer<Float>, room: Room
+  ) -> [WeightGradient] {
+    terms.enumerated().filter { $1.role == role }.flatMap { place, term in
+      [
+        WeightGradient(
+          gradients + term.b, dy: dy + term.outputs.lowerBound, x: h(place, room), outputs: term.outputs.count,
+          inputs: rank, dyStride: width),
+        WeightGradient(gradients + term.a, dy: dh(place, room), x: x, outputs: rank, inputs: term.inputs),
+      ]
+    }
+  }
+}
