@@ -8,7 +8,9 @@ extension ConfigurationKey {
   static var all: [ConfigurationKey] { sections.flatMap(\.keys) }
 
   /// The one table of keys. The YAML reader, flags, help, saved files and the check on resuming follow it.
-  static let sections: [ConfigurationSection] = [inputs, objective, rows, batches, optimizer, reports, machine]
+  static let sections: [ConfigurationSection] = [
+    inputs, objective, adapters, rows, batches, optimizer, reports, machine,
+  ]
 
   private static let inputs = ConfigurationSection(
     title: "Inputs and output",
@@ -56,6 +58,25 @@ extension ConfigurationKey {
       ConfigurationKey(
         "treg_template", \.tregTemplate, .text, .trajectory,
         "contrastive prompts: turn, revise, system, suffix, or a file"),
+    ])
+
+  private static let adapters = ConfigurationSection(
+    title: "Adapters",
+    keys: [
+      ConfigurationKey(
+        "use_peft", \.usePeft, .flag, .trajectory, "true: low-rank adapters train, and the weights stay as they are"),
+      ConfigurationKey(
+        "lora_r", \.loraRank, .integer("a whole number above 0") { $0 > 0 }, aliases: ["lora_rank"], .trajectory,
+        "the rank of the adapters"),
+      ConfigurationKey(
+        "lora_alpha", \.loraAlpha, .number("a number above 0") { $0 > 0 }, .trajectory,
+        "adapters count lora_alpha / lora_r"),
+      ConfigurationKey(
+        "lora_target_modules", \.loraTargetModules,
+        .texts("names of modules, all-linear, or null", mayBeEmpty: true), .trajectory,
+        "the adapted projections; null: queries and values, as PEFT does"),
+      ConfigurationKey(
+        "use_rslora", \.useRSLoRA, .flag, .trajectory, "true: adapters count lora_alpha / √lora_r"),
     ])
 
   private static let rows = ConfigurationSection(

@@ -125,6 +125,16 @@ extension ValueKind<Int> {
   }
 }
 
+extension ValueKind<Bool> {
+  static let flag = ValueKind(
+    expectation: "true or false", isList: false,
+    read: { value in
+      guard case .text(let text) = value else { return nil }
+      return ["true": true, "false": false][text.lowercased()]
+    },
+    write: { .text($0 ? "true" : "false") })
+}
+
 extension ValueKind<RunConfiguration.Automatic> {
   static let automaticCount = ValueKind(
     expectation: "auto or a whole number above 0", isList: false,

@@ -21,7 +21,7 @@ enum ForeignKeys {
   static var names: [String] { ignored.sorted() + conditional.keys.sorted() }
 
   private static let ignoredPrefixes = [
-    "dataloader_", "ddp_", "hub_", "fsdp", "deepspeed", "torch_compile", "trackio_", "lora_", "bnb_4bit_",
+    "dataloader_", "ddp_", "hub_", "fsdp", "deepspeed", "torch_compile", "trackio_", "bnb_4bit_",
     "gradient_checkpointing", "activation_", "log_level", "push_to_hub", "use_liger", "liger_",
   ]
 
@@ -39,7 +39,7 @@ enum ForeignKeys {
     "dataset_streaming", "padding_free", "pad_to_multiple_of", "padding_value", "pad_token", "label_pad_token_id",
     "precompute_ref_log_probs", "precompute_ref_batch_size", "use_logits_to_keep", "use_cache", "ignore_bias_buffers",
     "enable_jit_checkpoint", "restore_callback_states_from_checkpoint", "save_safetensors", "router_aux_loss_coef",
-    "use_rslora", "use_dora",
+    "lora_task_type",
   ]
 
   /// The values that mean what is done here in any case, and what to do about any other.
@@ -68,7 +68,9 @@ enum ForeignKeys {
     "rpo_alpha": ([], "this term is not offered here; remove the key"),
     "sync_ref_model": (["false"], "the reference is the starting model always; remove the key"),
     "neftune_noise_alpha": ([], "embedding noise is not offered here; remove the key"),
-    "use_peft": (["false"], "all weights are trained here; remove the key"),
+    "lora_dropout": (["0", "0.0"], "adapters have no dropout here; set it to 0"),
+    "lora_modules_to_save": ([], "adapters train alone here; remove the key"),
+    "use_dora": (["false"], "only plain low-rank adapters are offered here; remove the key"),
     "load_in_8bit": (["false"], "weights are trained in float32 here; remove the key"),
     "load_in_4bit": (["false"], "weights are trained in float32 here; remove the key"),
     "data_seed": ([], "set seed, which orders the rows"),

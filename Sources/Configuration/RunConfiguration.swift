@@ -24,6 +24,15 @@ package struct RunConfiguration: Sendable, Equatable {
   package internal(set) var tregAlpha = 0.25
   package internal(set) var tregTemplate = "turn"
 
+  // Adapters.
+  /// Whether low-rank adapters train in place of the weights.
+  package internal(set) var usePeft = false
+  package internal(set) var loraRank = 16
+  package internal(set) var loraAlpha = 32.0
+  /// Empty: those that PEFT adapts by default.
+  package internal(set) var loraTargetModules: [String] = []
+  package internal(set) var useRSLoRA = false
+
   // Rows.
   package internal(set) var maxLength = 2048
   package internal(set) var maxPromptLength: Int?

@@ -48,6 +48,11 @@ package struct LowRankLayout: Sendable, Hashable {
   package var parameters: [Parameter] { projections.flatMap { [$0.a, $0.b] } }
   package var parameterCount: Int { parameters.reduce(0) { $0 + $1.count } }
 
+  /// Elements of a token that the backward pass of one layer works in: h and dh of its adapted projections.
+  package var backwardPerToken: Int {
+    2 * description.rank * (Dictionary(grouping: projections, by: \.layer).values.map(\.count).max() ?? 0)
+  }
+
   /// - Throws: configuration (78) when a target is none of the model's projections, or the rank passes their size.
   package init(_ description: LowRank, of model: ModelDescription) throws {
     self.description = description

@@ -1,12 +1,14 @@
 /// Resident bytes of one rank, as a sum of named terms, all of them known before anything is allocated.
 ///
-/// Everything is fp32. With N the elements of the flat parameter buffer, D the shards of the optimizer's state,
+/// Everything is fp32. With N the elements of the flat parameter buffer, M those of the weights that train (N, or the
+/// adapters' elements), D the shards of the optimizer's state,
 /// T packed and S scored tokens of a micro-batch, h, h_q, h_kv and f the widths of hidden states, queries, keys and MLP,
 /// a the heads, L the layers and V the vocabulary:
 ///
 ///     weights      4 N
-///     gradients    4 N                                            training
-///     optimizer    8 N / D                                        training
+///     adapter      4 M                                            training of low-rank adapters
+///     gradients    4 M                                            training
+///     optimizer    8 M / D                                        training
 ///     reference    4 N                                            when a second model is kept
 ///     activations  4 T (L k + 2 h)                                training; scoring keeps one layer
 ///     backward     4 T b                                          training: gradients inside one layer
@@ -33,6 +35,8 @@ package struct MemoryFormula: Sendable {
     package var threads: Int
     /// Whether a frozen second model stays in memory beside the trained one.
     package var keepsReference: Bool
+    /// Low-rank adapters that train in place of the weights.
+    package var lowRank: LowRankLayout?
     /// Tokens of the longest conversation among them.
     package var longest: Int
     /// Bytes of logits that training may keep from the forward to the backward pass.
@@ -44,7 +48,7 @@ package struct MemoryFormula: Sendable {
 
     package init(
       purpose: Purpose = .training, tokens: Int, scoredTokens: Int, shards: Int = 1, threads: Int = 1,
-      keepsReference: Bool = false, longest: Int? = nil, logitBudget: Int = 256 << 20,
+      keepsReference: Bool = false, lowRank: LowRankLayout? = nil, longest: Int? = nil, logitBudget: Int = 256 << 20,
       processBytes: Int = 96 << 20, threadBytes: Int = 4 << 20
     ) {
       precondition(tokens >= 0 && scoredTokens >= 0 && shards > 0 && threads > 0, "a workload has sizes")
@@ -54,6 +58,7 @@ package struct MemoryFormula: Sendable {
       self.shards = shards
       self.threads = threads
       self.keepsReference = keepsReference
+      self.lowRank = lowRank
       self.longest = longest ?? tokens
       self.logitBudget = logitBudget
       self.processBytes = processBytes
@@ -85,9 +90,11 @@ package struct MemoryFormula: Sendable {
 
     add("weights", "4 · \(elements)", 4 * elements)
     if trains {
-      add("gradients", "4 · \(elements)", 4 * elements)
-      let shard = (elements + workload.shards - 1) / workload.shards
-      add("optimizer", "8 · \(elements) / \(workload.shards)", 8 * shard)
+      let trained = TrainedParameters(model, lowRank: workload.lowRank).bufferCount
+      if workload.lowRank != nil { add("adapter", "4 · \(trained)", 4 * trained) }
+      add("gradients", "4 · \(trained)", 4 * trained)
+      let shard = (trained + workload.shards - 1) / workload.shards
+      add("optimizer", "8 · \(trained) / \(workload.shards)", 8 * shard)
     }
     if workload.keepsReference { add("reference", "4 · \(elements)", 4 * elements) }
     func addRoom(_ name: String, _ formula: String, _ elements: Int) {
@@ -97,7 +104,11 @@ package struct MemoryFormula: Sendable {
     addRoom(
       "activations", "\(tokens) tokens · (\(layers) layers · \(perToken) + \(2 * model.width))",
       tokens * (layers * perToken + 2 * model.width))
-    if trains { addRoom("backward", "\(tokens) tokens · \(perTokenBackward)", tokens * perTokenBackward) }
+    if trains {
+      let adapters = workload.lowRank?.backwardPerToken ?? 0
+      addRoom(
+        "backward", "\(tokens) tokens · \(perTokenBackward + adapters)", tokens * (perTokenBackward + adapters))
+    }
     addRoom("scored", "\(scored) tokens · \(4 * model.width + 2)", scored * (4 * model.width + 2))
     let chunk = min(scored, Self.logitChunk)
     let kept = trains ? min(scored, max(workload.logitBudget / (4 * model.vocabularySize), chunk)) : chunk

@@ -70,7 +70,8 @@ extension RunLayout {
   }
 
   private static let resultNames: Set = [
-    "config.json", "generation_config.json", "model.safetensors.index.json", "tokenizer.json", "tokenizer.model",
+    "config.json", "adapter_config.json", "adapter_model.safetensors", "generation_config.json",
+    "model.safetensors.index.json", "tokenizer.json", "tokenizer.model",
     "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
     "chat_template.jinja", "chat_template.json",
   ]

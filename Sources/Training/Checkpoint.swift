@@ -104,7 +104,7 @@ struct CheckpointStore {
   /// Collective: writes a checkpoint, whole or not at all, and removes older ones beyond `limit`.
   ///
   /// Rank 0 writes the model; every rank writes its part of the optimizer's state into the folder it sees.
-  func save(_ state: RunState, model: Transformer, writer: ModelFolderWriter, optimizer: AdamW, limit: Int?) throws {
+  func save(_ state: RunState, model: Transformer, files: TrainedModelFiles, optimizer: AdamW, limit: Int?) throws {
     let path = group.layout.checkpoint(step: state.step)
     var folder: AtomicFolder?
     do {
@@ -118,8 +118,7 @@ struct CheckpointStore {
           optimizer,
           to: FileSystem.join(states, OptimizerFile.name(rank: communicator.rank, of: communicator.size)))
         if communicator.rank == 0 {
-          try writer.write(
-            to: temporary, parameters: UnsafeBufferPointer(model.parameters.slice(0..<model.description.bufferCount)))
+          try files.write(model, to: temporary)
         }
         if group.leads {
           try AtomicFile.write(state.json.text(.indented(2)) + "\n", to: FileSystem.join(states, "state.json"))
@@ -164,10 +163,9 @@ struct CheckpointStore {
   func load(_ state: RunState, from path: String, model: Transformer, optimizer: AdamW) throws {
     try communicator.agree {
       guard communicator.rank == 0 else { return }
-      try ModelSource.open(path).weights.load(
-        model.description, into: model.parameters.slice(0..<model.description.bufferCount))
+      try TrainedModelFiles.read(path, into: model)
     }
-    try communicator.broadcast(model.parameters.all, from: 0)
+    try communicator.broadcast(model.trainedValues.all, from: 0)
     try communicator.agree {
       for rank in state.holders(of: optimizer.shard, for: communicator.rank) where !optimizer.shard.isEmpty {
         let name = OptimizerFile.name(rank: rank, of: state.ranks)

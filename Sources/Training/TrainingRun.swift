@@ -115,6 +115,7 @@ package final class TrainingRun {
       // A reference of its own may have another shape.
       model = try communicator.agree { try Transformer(loading: setup.source, workers: workers) }
     }
+    model = setup.adapted(model)
     let scoreHash = try scores?.contentHash()
     if let saved = resumed?.state, saved.scoreHash != scoreHash {
       throw TregError(
@@ -132,7 +133,7 @@ package final class TrainingRun {
     var loop = try StepLoop(
       setup: setup, trainer: trainer, scores: scores, heldScores: heldScores, layout: layout, group: group, stop: stop,
       startStep: resumed?.state.step ?? 0, tokenCount: resumed?.state.tokenCount ?? 0)
-    let writer = ModelFolderWriter(setup.source)
+    let files = TrainedModelFiles(setup.source, model: model)
     func save(_ step: Int, _ tokens: Int) throws {
       phase = "saving"
       let state = RunState(
@@ -140,7 +141,7 @@ package final class TrainingRun {
         threads: setup.threads, shards: trainer.shards, dataHash: setup.train.tokens.contentHash,
         modelHash: setup.modelHash, scoreHash: scoreHash, configuration: configuration.yamlText)
       try store.save(
-        state, model: model, writer: writer, optimizer: trainer.optimizer, limit: configuration.saveTotalLimit)
+        state, model: model, files: files, optimizer: trainer.optimizer, limit: configuration.saveTotalLimit)
       phase = "training"
     }
     let reason = try loop.run(status: &status, entering: { self.step = $0 }, save: save)
@@ -155,8 +156,7 @@ package final class TrainingRun {
     let type = StorageType(rawValue: configuration.saveType.rawValue)!
     try communicator.agree {
       if speaks {
-        try ModelFolderWriter(setup.source, type: type).write(
-          to: layout.root, parameters: UnsafeBufferPointer(model.parameters.all))
+        try TrainedModelFiles(setup.source, model: model, type: type).write(model, to: layout.root)
       }
     }
     status.state = .done

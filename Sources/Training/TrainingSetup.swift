@@ -27,6 +27,8 @@ struct TrainingSetup {
   let plan: EpochPlan
   let modelHash: String
   let microBatchTokens: Int
+  /// What trains in place of the model's weights.
+  let lowRank: LowRankLayout?
 
   /// Collective.
   init(_ configuration: RunConfiguration, communicator: Communicator, environment: [String: String]) throws {
@@ -69,6 +71,7 @@ struct TrainingSetup {
     modelHash = opened.hash
     self.objective = objective
     self.template = template
+    lowRank = try configuration.lowRank(of: opened.source.model)
     plan = try EpochPlan(
       rowCount: train.pairs.count, globalBatchSize: configuration.globalBatchSize, seed: configuration.seed,
       length: configuration.maxSteps > 0 ? .steps(configuration.maxSteps) : .epochs(configuration.numTrainEpochs))
@@ -101,6 +104,14 @@ struct TrainingSetup {
       maximumNorm: configuration.maxGradNorm, microBatchTokens: microBatchTokens)
   }
 
+  /// The model with what is to train: itself, or with new adapters around its weights.
+  func adapted(_ model: Transformer) -> Transformer {
+    guard let lowRank else { return model }
+    return Transformer(
+      description: model.description, parameters: model.parameters, workers: model.workers,
+      adapter: LowRankAdapter(lowRank, seed: UInt64(configuration.seed)))
+  }
+
   func identity(of tokens: RunTokens) -> ScoreIdentity {
     ScoreIdentity(
       modelHash: modelHash, dataHash: tokens.tokens.contentHash, rowCount: tokens.pairs.count, template: template,
@@ -127,7 +138,7 @@ struct TrainingSetup {
     return MemoryFormula.Workload(
       tokens: tokens, scoredTokens: scored,
       shards: configuration.gradientExchange == .reduceScatter ? communicator.size : 1, threads: threads,
-      longest: longest)
+      lowRank: lowRank, longest: longest)
   }
 
   /// What users see before step 1.
@@ -139,6 +150,11 @@ struct TrainingSetup {
       "layout: \(layout), \(communicator.implementation), cores allowed: \(ThreadChoice.allowedCores) on \(communicator.hostName)"
     )
     lines.append("model: \(source.model.architecture), \(NumberFormat.count(source.model.parameterCount)) parameters")
+    if let lowRank {
+      lines.append(
+        "adapters: rank \(lowRank.description.rank) at \(lowRank.projections.count) projections, "
+          + "\(NumberFormat.count(lowRank.parameterCount)) parameters train")
+    }
     lines.append("data: \(train.summary)")
     if let held { lines.append("eval_data: \(held.summary)") }
     lines.append("steps: \(plan.stepCount), \(plan.stepsPerEpoch) per epoch")

@@ -25,8 +25,8 @@ struct Activations {
   let shape: ModelShape
   private let attention: TreeAttention
   private let threads: Int
-  /// Adapted projections of the layer that has most, and their rank; 0 where there is no adapter.
-  private let adapterTerms, adapterRank: Int
+  /// The adapters' rank, and elements of a token that their backward pass works in; 0 where there are none.
+  private let adapterRank, adapterPerToken: Int
 
   /// Rows of the largest token panel.
   static let panelLimit = 160
@@ -35,8 +35,7 @@ struct Activations {
 
   init(shape: ModelShape, attention: TreeAttention, threads: Int, lowRank: LowRankLayout? = nil) {
     adapterRank = lowRank?.description.rank ?? 0
-    adapterTerms =
-      lowRank.map { Dictionary(grouping: $0.projections, by: \.layer).values.map(\.count).max() ?? 0 } ?? 0
+    adapterPerToken = lowRank?.backwardPerToken ?? 0
     self.shape = shape
     self.attention = attention
     self.threads = threads
@@ -60,8 +59,7 @@ struct Activations {
     _ = desks.reserve(threads * deskStride)
     guard forBackward else { return }
     _ = backward.reserve(
-      tokens * shape.model.backwardPerToken + 9 * 16
-        + LayerAdapter.Room.count(terms: adapterTerms, tokens: tokens, rank: adapterRank))
+      tokens * (shape.model.backwardPerToken + adapterPerToken) + 9 * 16)
     _ = partial.reserve(NormSums.roles.count * panels.count * partialStride)
   }
 
@@ -119,7 +117,7 @@ struct Activations {
       product: take(tokens * shape.mlpWidth), dattention: take(tokens * shape.queryWidth),
       dqkv: take(tokens * shape.qkvWidth), mlpInput: take(tokens * shape.mlpInputWidth),
       adapter: LayerAdapter.Room(
-        pointer: take(LayerAdapter.Room.count(terms: adapterTerms, tokens: tokens, rank: adapterRank)),
+        pointer: take(tokens * adapterPerToken),
         tokens: tokens))
   }
 

@@ -61,8 +61,6 @@ struct LayerAdapter {
   struct Room {
     let pointer: UnsafeMutablePointer<Float>
     let tokens: Int
-
-    static func count(terms: Int, tokens: Int, rank: Int) -> Int { 2 * terms * tokens * rank }
   }
 
   private func h(_ place: Int, _ room: Room) -> UnsafeMutablePointer<Float> {

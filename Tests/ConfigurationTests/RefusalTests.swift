@@ -25,7 +25,10 @@ import Testing
     ("max_prompt_length: 2048", "dpo.yaml:1: max_prompt_length: expected less than max_length, 2048, found 2048"),
     ("loss_weights: [1, 2]", "dpo.yaml:1: loss_weights: expected 1 numbers"),
     ("loss_weights: 0", "dpo.yaml:1: loss_weights: expected one above 0"),
-    ("use_peft: true", "dpo.yaml:1: use_peft: \"true\" has no meaning here: all weights are trained here"),
+    (
+      "use_dora: true",
+      "dpo.yaml:1: use_dora: \"true\" has no meaning here: only plain low-rank adapters are offered here"
+    ),
     ("eval_strategy: epoch", "set eval_steps"),
     (
       "per_device_train_batch_size: 4\ngradient_accumulation_steps: 8",

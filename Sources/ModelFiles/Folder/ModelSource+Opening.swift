@@ -4,7 +4,8 @@ import OrderedJSON
 import RunFolder
 
 extension ModelSource {
-  /// Opens a Hugging Face folder, a GGUF file, or a model named `org/name` in the local Hugging Face cache.
+  /// Opens a Hugging Face folder, a GGUF file, a PEFT adapter's folder, or a model named `org/name` in the local Hugging
+  /// Face cache. An adapter is merged into the model that its configuration names.
   ///
   /// A path that exists wins over a name. Nothing is ever downloaded.
   /// - Parameter environment: where the cache's place is looked up.
@@ -21,6 +22,7 @@ extension ModelSource {
 
   private static func find(_ path: String, _ environment: [String: String]) throws -> ModelSource {
     switch FileSystem.kind(of: path) {
+    case .folder where AdapterFolder.isAdapter(path): return try openAdapter(path, environment)
     case .folder: return try openFolder(path)
     case .file, .other: return try openFile(path)
     case nil: break
@@ -32,6 +34,24 @@ extension ModelSource {
         at: path, "no such folder or file\(tried); a model is a folder, a .gguf file or org/name from the local cache")
     }
     return try openFolder(folder)
+  }
+
+  private static func openAdapter(_ path: String, _ environment: [String: String]) throws -> ModelSource {
+    let adapter = try AdapterFolder(path)
+    guard adapter.base != path else {
+      throw TregError.badData(at: path, "base_model_name_or_path names the adapter itself")
+    }
+    let base: ModelSource
+    do {
+      base = try find(adapter.base, environment)
+    } catch let error as TregError where error.exitCode == .inputMissing {
+      throw TregError.missing(at: path, "the adapted model \(adapter.base) is not there: \(error.message)")
+    }
+    return ModelSource(
+      place: path, configuration: base.configuration, model: base.model, tokenizerJSON: base.tokenizerJSON,
+      tokenizerConfiguration: base.tokenizerConfiguration, chatTemplate: base.chatTemplate,
+      generationConfiguration: base.generationConfiguration,
+      weights: try MergedWeights(base.weights, adapter, model: base.model), companions: base.companions)
   }
 
   private static func openFile(_ path: String) throws -> ModelSource {

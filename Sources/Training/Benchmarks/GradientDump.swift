@@ -60,13 +60,13 @@ package struct GradientDump {
     if setup.configuration.reference != nil {
       try communicator.agree { try setup.source.weights.load(setup.source.model, into: model.parameters.all) }
     }
-    let trainer = setup.trainer(of: model, exchange: .allReduce)
+    let trainer = setup.trainer(of: setup.adapted(model), exchange: .allReduce)
     let own = division[communicator.rank]
     let (metrics, norm) = try trainer.computeGradient(
       own.map { pairs[$0] }, scores: own.compactMap { scores[$0] }, globalCount: pairs.count)
     try communicator.agree {
       if communicator.rank == 0 {
-        try SafetensorsWriter.write(model.description.parameters, as: .float32, to: path) { parameter, write in
+        try SafetensorsWriter.write(trainer.model.trained.parameters, as: .float32, to: path) { parameter, write in
           try write(UnsafeBufferPointer(trainer.gradients.slice(parameter.range)))
         }
       }

@@ -1,0 +1,37 @@
+import ModelFiles
+import Transformer
+
+/// How the weights that train are kept in a folder: a whole model, or a PEFT adapter.
+enum TrainedModelFiles {
+  case model(ModelFolderWriter)
+  case adapter(AdapterWriter)
+
+  /// - Parameter type: of the written numbers.
+  init(_ source: ModelSource, model: Transformer, type: StorageType = .float32) {
+    if let adapter = model.adapter {
+      self = .adapter(AdapterWriter(source, layout: adapter.layout, type: type))
+    } else {
+      self = .model(ModelFolderWriter(source, type: type))
+    }
+  }
+
+  func write(_ model: Transformer, to folder: String) throws {
+    let values = UnsafeBufferPointer(model.trainedValues.slice(0..<model.trained.bufferCount))
+    switch self {
+    case .model(let writer): try writer.write(to: folder, parameters: values)
+    case .adapter(let writer): try writer.write(to: folder, values: values)
+    }
+  }
+
+  /// Reads what ``write(_:to:)`` wrote.
+  ///
+  /// - Throws: 65 when the folder holds something else, or is damaged.
+  static func read(_ folder: String, into model: Transformer) throws {
+    let values = model.trainedValues.slice(0..<model.trained.bufferCount)
+    if let adapter = model.adapter {
+      try AdapterFolder(folder).load(adapter.layout, into: values)
+    } else {
+      try ModelSource.open(folder).weights.load(model.description, into: values)
+    }
+  }
+}
