@@ -96,10 +96,11 @@ extension ModelDescription {
   /// What kind of model a file describes that cannot be read, and what its owner can do.
   private static func remark(_ reader: ConfigurationReader) -> String {
     if let text = reader.value("text_config") {
-      let type = text["model_type"]?.string ?? ""
-      guard let name = Architecture.namesByModelType[type] else { return " (it holds more than a language model)" }
-      return " (it holds more than a language model); the \(name) inside it can be trained when transformers has saved "
-        + "it as a folder of its own: \(name).from_pretrained(…).save_pretrained(…)"
+      guard let name = text["model_type"]?.string.flatMap({ Architecture.namesByModelType[$0] }) else {
+        return " (it holds more than a language model)"
+      }
+      return
+        " (it holds more than a language model; the \(name) inside it can be trained once it is a folder of its own)"
     }
     let expertKeys = ["num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts", "num_experts_per_tok"]
     if expertKeys.contains(where: { reader.value($0) != nil }) { return " (a mixture of experts)" }

@@ -171,7 +171,7 @@ func configuration(_ changes: [String: JSONValue] = [:], removing removed: [Stri
       ),
       (
         ["architectures": ["Gemma3ForConditionalGeneration"], "text_config": ["model_type": "gemma3_text"]],
-        "Gemma3ForConditionalGeneration", "Gemma3ForCausalLM.from_pretrained"
+        "Gemma3ForConditionalGeneration", "the Gemma3ForCausalLM inside it"
       ), (["architectures": .null, "model_type": "mixtral", "num_local_experts": 8], "mixtral", "experts"),
     ] as [([String: JSONValue], String, String)])
   func otherArchitecturesAreRefusedByName(changes: [String: JSONValue], name: String, remark: String) {
