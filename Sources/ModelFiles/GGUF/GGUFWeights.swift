@@ -27,6 +27,8 @@ package final class GGUFWeights: WeightSource {
 
   package func shape(of name: String) -> [Int]? { originals[name].flatMap(file.shape(of:)) }
 
+  package func storedType(of name: String) -> String? { originals[name].flatMap(file.storedType(of:)) }
+
   package func requireReadable(_ name: String) throws {
     guard let original = originals[name] else { preconditionFailure("no tensor named \(name)") }
     try file.requireReadable(original)

@@ -6,7 +6,11 @@ extension RunConfiguration {
   ///
   /// - Throws: 78 when a target is none of the model's projections.
   package func lowRank(of model: ModelDescription) throws -> LowRankLayout? {
-    guard usePeft else { return nil }
+    usePeft ? try adapters(of: model) : nil
+  }
+
+  /// The adapters that a run with `use_peft` would train.
+  package func adapters(of model: ModelDescription) throws -> LowRankLayout {
     // What PEFT adapts when nothing is said.
     let standard: [String] =
       switch model.naming {
