@@ -1,0 +1,45 @@
+import OrderedJSON
+
+/// A field of a row and what is inside it, with the levels that tell where it is present.
+///
+/// Levels are those of Dremel (Melnik et al., 2010): a definition level counts how many optional and repeated fields on the
+/// path to a value are present, a repetition level which repeated field on the path goes on.
+final class SchemaNode: Sendable {
+  enum Shape: Sendable {
+    case value
+    /// The names, with nothing under them yet, and a field for each.
+    case object(JSONObject, [SchemaNode])
+    /// An element exists from `definition` on; another one follows at `repetition`.
+    case list(SchemaNode, definition: Int, repetition: Int)
+    /// As a list of entries.
+    case map(key: SchemaNode, value: SchemaNode, definition: Int, repetition: Int)
+  }
+
+  let name: String
+  let isOptional: Bool
+  /// The definition level from which the field is not null.
+  let definition: Int
+  let shape: Shape
+  /// Its leaves among all of the file.
+  let leaves: Range<Int>
+
+  init(name: String, isOptional: Bool, definition: Int, shape: Shape, leaves: Range<Int>) {
+    self.name = name
+    self.isOptional = isOptional
+    self.definition = definition
+    self.shape = shape
+    self.leaves = leaves
+  }
+}
+
+/// A column as it is stored: a leaf of the schema.
+struct SchemaLeaf: Sendable {
+  let path: [String]
+  let type: PhysicalType
+  /// Bytes of a fixed-length value.
+  let width: Int?
+  /// Fails for a column that cannot be read, when it is asked for.
+  let meaning: Result<ValueMeaning, Damage>
+  let maximumDefinition: Int
+  let maximumRepetition: Int
+}
