@@ -43,7 +43,8 @@ extension ParquetFile {
     let place = "\(path): row group \(group), column \(leaf.path.joined(separator: "."))"
     do {
       let codec = try check(chunk, leaf, rowCount: rowGroups[group].rowCount)
-      let range = chunk.start..<(chunk.start + chunk.compressedSize)
+      // A column without values may say that it lies nowhere.
+      let range = chunk.valueCount == 0 ? 4..<4 : chunk.start..<(chunk.start + chunk.compressedSize)
       return try ColumnCursor(
         leaf: leaf, meaning: leaf.meaning.get(),
         pages: PageSource(file: file, range: range, codec: codec, workspace: workspace),
@@ -61,7 +62,10 @@ extension ParquetFile {
     }
     if case .unsupported(let name) = try leaf.meaning.get() { throw Damage("values of type \(name) are not read") }
     let codec = try Decompressor.codec(chunk.codec)
-    guard chunk.start >= 4, chunk.start <= file.size, chunk.compressedSize <= file.size - chunk.start else {
+    guard
+      chunk.valueCount == 0
+        || (chunk.start >= 4 && chunk.start <= file.size && chunk.compressedSize <= file.size - chunk.start)
+    else {
       throw Damage("\(chunk.compressedSize) bytes from byte \(chunk.start) on are not in the file")
     }
     guard chunk.valueCount >= rowCount, leaf.maximumRepetition > 0 || chunk.valueCount == rowCount else {

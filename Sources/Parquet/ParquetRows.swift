@@ -74,25 +74,25 @@ package final class ParquetRows {
       var items: [JSONValue] = []
       try forEachItem(of: node, definition, repetition) { items.append(try value(of: item)) }
       return .array(items)
-    case .map(let key, let value, let definition, let repetition):
-      var entries: [(JSONValue, JSONValue)] = []
-      try forEachItem(of: node, definition, repetition) {
-        entries.append((try self.value(of: key), try self.value(of: value)))
-      }
-      return map(entries)
+    case .map(let key, let value, let hasTextKeys, let definition, let repetition):
+      return try map(of: node, key, value, hasTextKeys: hasTextKeys, definition, repetition)
     }
   }
 
-  /// An object when the keys are text, otherwise a list of objects with key and value.
-  private func map(_ entries: [(key: JSONValue, value: JSONValue)]) -> JSONValue {
-    var members = JSONObject(minimumCapacity: entries.count)
-    for (key, value) in entries {
-      guard case .string(let name) = key else {
-        return .array(entries.map { .object(["key": $0.key, "value": $0.value]) })
-      }
+  /// An object when the keys are text, otherwise a list of objects with key and value. Of a repeated key the last value
+  /// counts.
+  private func map(
+    of node: SchemaNode, _ key: SchemaNode, _ value: SchemaNode, hasTextKeys: Bool, _ definition: Int, _ repetition: Int
+  ) throws -> JSONValue {
+    var members = JSONObject()
+    var entries: [JSONValue] = []
+    try forEachItem(of: node, definition, repetition) {
+      let (key, value) = (try self.value(of: key), try self.value(of: value))
+      guard hasTextKeys else { return entries.append(["key": key, "value": value]) }
+      guard case .string(let name) = key else { throw first(of: node).failure(Damage("a key is null")) }
       members[name] = value
     }
-    return .object(members)
+    return hasTextKeys ? .object(members) : .array(entries)
   }
 
   private func forEachItem(of node: SchemaNode, _ definition: Int, _ repetition: Int, _ body: () throws -> Void) throws

@@ -154,8 +154,16 @@ private struct SchemaBuilder {
       // A map without values is a set.
       if repeated.childCount == 1 { return .list(key, definition: definition, repetition: repetition) }
       let value = try builder.field(definition: definition, repetition: repetition)
-      return .map(key: key, value: value, definition: definition, repetition: repetition)
+      return .map(
+        key: key, value: value, hasTextKeys: builder.isText(key), definition: definition, repetition: repetition)
     }
+  }
+
+  private func isText(_ node: SchemaNode) -> Bool {
+    guard case .value = node.shape, case .success(let meaning) = leaves[node.leaves.lowerBound].meaning else {
+      return false
+    }
+    return meaning.isText
   }
 }
 

@@ -11,8 +11,8 @@ final class SchemaNode: Sendable {
     case object(JSONObject, [SchemaNode])
     /// An element exists from `definition` on; another one follows at `repetition`.
     case list(SchemaNode, definition: Int, repetition: Int)
-    /// As a list of entries.
-    case map(key: SchemaNode, value: SchemaNode, definition: Int, repetition: Int)
+    /// Entries as the elements of a list; with text for keys they are the members of an object.
+    case map(key: SchemaNode, value: SchemaNode, hasTextKeys: Bool, definition: Int, repetition: Int)
   }
 
   let name: String

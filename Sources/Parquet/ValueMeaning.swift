@@ -52,6 +52,13 @@ enum ValueMeaning {
 }
 
 extension ValueMeaning {
+  var isText: Bool {
+    switch self {
+    case .text, .binary: true
+    default: false
+    }
+  }
+
   /// The next value of a page.
   func next(_ values: inout ValueDecoder, type: PhysicalType) throws -> JSONValue {
     switch self {
