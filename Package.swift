@@ -114,8 +114,12 @@ let package = Package(
       name: "collectives-check", dependencies: ["Collectives"], path: "Tests/CollectivesCheck",
       swiftSettings: swiftSettings),
 
+    // Damaged files for the tests of every parser.
+    .target(name: "FuzzSupport", path: "Tests/FuzzSupport", swiftSettings: swiftSettings),
+    tests(of: "FuzzSupport"),
+
     tests(of: "OrderedJSON"),
-    tests(of: "ModelDescription", ["OrderedJSON", "RunFolder"]),
+    tests(of: "ModelDescription", ["FuzzSupport", "OrderedJSON", "RunFolder"]),
     tests(of: "Objectives", ["OrderedJSON", "RunFolder"]),
     tests(of: "RunFolder"),
     tests(of: "Scoring", ["OrderedJSON", "PreferenceData", "RunFolder"]),
@@ -132,7 +136,7 @@ let package = Package(
     tests(of: "Reporting", ["OrderedJSON", "RunFolder"]),
     tests(of: "Parquet", ["OrderedJSON", "RunFolder"]),
     tests(of: "LaunchPlan", ["RunFolder"]),
-    tests(of: "ModelFiles", ["ModelDescription", "OrderedJSON", "RunFolder"]),
+    tests(of: "ModelFiles", ["FuzzSupport", "ModelDescription", "OrderedJSON", "RunFolder"]),
     tests(of: "Collectives", ["collectives-check"]),
     tests(of: "Tokenization", ["OrderedJSON", "RunFolder"]),
     tests(
