@@ -134,7 +134,7 @@ let package = Package(
     tests(of: "ChatTemplates", ["OrderedJSON", "RunFolder"]),
     tests(of: "Configuration", ["RunFolder"]),
     tests(of: "Reporting", ["OrderedJSON", "RunFolder"]),
-    tests(of: "Parquet", ["OrderedJSON", "RunFolder"]),
+    tests(of: "Parquet", ["FuzzSupport", "OrderedJSON", "RunFolder"]),
     tests(of: "LaunchPlan", ["RunFolder"]),
     tests(of: "ModelFiles", ["FuzzSupport", "ModelDescription", "OrderedJSON", "RunFolder"]),
     tests(of: "Collectives", ["collectives-check"]),

@@ -76,7 +76,9 @@ extension FileMetadata.ColumnChunk {
     var isDescribed = false
     try reader.structure { reader, field, kind in
       switch field {
-      case 1: chunk.externalPath = try reader.text(kind)
+      case 1:
+        chunk.isExternal = true
+        try reader.skip(kind)
       case 3:
         isDescribed = true
         try reader.expect(kind, .structure)

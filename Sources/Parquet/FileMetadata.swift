@@ -21,7 +21,8 @@ struct FileMetadata {
     var dataOffset = 0
     var dictionaryOffset: Int?
     var isEncrypted = false
-    var externalPath: String?
+    /// Whether it lies in a file of its own.
+    var isExternal = false
 
     /// Where the chunk's first page starts.
     var start: Int {

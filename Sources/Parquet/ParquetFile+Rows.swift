@@ -23,7 +23,8 @@ extension ParquetFile {
       let known = Set(self.columns)
       if let unknown = columns.sorted().first(where: { !known.contains($0) }) {
         throw TregError.badData(
-          at: path, "there is no column \(unknown); there are \(self.columns.joined(separator: ", "))")
+          at: path,
+          "there is no column \(unknown); there are \(self.columns.map(SchemaLeaf.printable).joined(separator: ", "))")
       }
     }
     let fields = schema.fields.filter { columns?.contains($0.name) ?? true }
@@ -40,7 +41,7 @@ extension ParquetFile {
   private func cursor(_ group: Int, _ leafIndex: Int, _ workspace: PageWorkspace) throws -> ColumnCursor {
     let chunk = chunks[group][leafIndex]
     let leaf = schema.leaves[leafIndex]
-    let place = "\(path): row group \(group), column \(leaf.path.joined(separator: "."))"
+    let place = "\(path): row group \(group), column \(leaf.name)"
     do {
       let codec = try check(chunk, leaf, rowCount: rowGroups[group].rowCount)
       // A column without values may say that it lies nowhere.
@@ -56,7 +57,7 @@ extension ParquetFile {
 
   private func check(_ chunk: FileMetadata.ColumnChunk, _ leaf: SchemaLeaf, rowCount: Int) throws -> Codec {
     if chunk.isEncrypted { throw Damage("the column is encrypted, which is not read") }
-    if let other = chunk.externalPath { throw Damage("the column lies in another file, \(other), which is not read") }
+    if chunk.isExternal { throw Damage("the column lies in another file, which is not read") }
     guard chunk.type == leaf.type, chunk.path == leaf.path else {
       throw Damage("the footer describes another column in its place")
     }

@@ -12,7 +12,7 @@ enum ParquetLimits {
   static let expansion = 4096
   static let smallPageByteCount = 16 << 20
   /// Bytes that one row may take in memory, ``valueByteCount`` and its text for each value.
-  static let rowByteCount = 512 << 20
+  static let rowByteCount = 128 << 20
   static let valueByteCount = 32
   /// Groups inside groups.
   static let depth = 48

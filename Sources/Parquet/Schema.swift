@@ -37,7 +37,9 @@ private struct SchemaBuilder {
   /// Takes the next element and builds what `body` makes of it, with its name on the path.
   private mutating func taking<Result>(_ body: (inout SchemaBuilder, Element) throws -> Result) throws -> Result {
     let element = try peek()
-    guard element.repetition != nil else { throw Damage("the field \(element.name) has no repetition") }
+    guard element.repetition != nil else {
+      throw Damage("the field \(SchemaLeaf.printable(element.name)) has no repetition")
+    }
     position += 1
     path.append(element.name)
     guard path.count <= ParquetLimits.depth else {
@@ -49,12 +51,14 @@ private struct SchemaBuilder {
   }
 
   mutating func fields(of group: Element, definition: Int, repetition: Int) throws -> [SchemaNode] {
-    guard group.childCount > 0 else { throw Damage("the group \(group.name) has no fields") }
+    guard group.childCount > 0 else { throw Damage("the group \(SchemaLeaf.printable(group.name)) has no fields") }
     var names: Set<ByteName> = []
     var fields: [SchemaNode] = []
     for _ in 0..<group.childCount {
       let field = try field(definition: definition, repetition: repetition)
-      guard names.insert(ByteName(field.name)).inserted else { throw Damage("two fields are named \(field.name)") }
+      guard names.insert(ByteName(field.name)).inserted else {
+        throw Damage("two fields are named \(SchemaLeaf.printable(field.name))")
+      }
       fields.append(field)
     }
     return fields
@@ -90,7 +94,9 @@ private struct SchemaBuilder {
 
   private mutating func shape(of element: Element, definition: Int, repetition: Int) throws -> SchemaNode.Shape {
     if let type = element.type {
-      guard element.childCount == 0 else { throw Damage("the field \(element.name) has both a type and fields") }
+      guard element.childCount == 0 else {
+        throw Damage("the field \(SchemaLeaf.printable(element.name)) has both a type and fields")
+      }
       appendLeaf(element, type, definition: definition, repetition: repetition)
       return .value
     }
@@ -121,7 +127,7 @@ private struct SchemaBuilder {
 
   private func requireRepeated(in group: Element) throws -> Element {
     guard group.childCount == 1, case let repeated = try peek(), repeated.repetition == .repeated else {
-      throw Damage("the list or map \(group.name) must hold one repeated field")
+      throw Damage("the list or map \(SchemaLeaf.printable(group.name)) must hold one repeated field")
     }
     return repeated
   }
@@ -147,7 +153,7 @@ private struct SchemaBuilder {
   private mutating func mapShape(of group: Element, definition: Int, repetition: Int) throws -> SchemaNode.Shape {
     let repeated = try requireRepeated(in: group)
     guard repeated.type == nil, (1...2).contains(repeated.childCount) else {
-      throw Damage("the entries of the map \(group.name) must have a key and a value")
+      throw Damage("the entries of the map \(SchemaLeaf.printable(group.name)) must have a key and a value")
     }
     return try taking { builder, _ in
       let key = try builder.field(definition: definition, repetition: repetition)

@@ -42,4 +42,15 @@ struct SchemaLeaf: Sendable {
   let meaning: Result<ValueMeaning, Damage>
   let maximumDefinition: Int
   let maximumRepetition: Int
+
+  /// Its path in one line, for messages.
+  var name: String { path.map(SchemaLeaf.printable).joined(separator: ".") }
+
+  /// A name with what would break a line escaped.
+  static func printable(_ name: String) -> String {
+    name.unicodeScalars.reduce(into: "") { text, scalar in
+      let isSafe = scalar.properties.generalCategory != .control && !scalar.properties.isWhitespace || scalar == " "
+      text += isSafe ? String(scalar) : scalar.escaped(asASCII: true)
+    }
+  }
 }

@@ -110,7 +110,7 @@ def write_encodings():
         for version in ["1.0", "2.0"]:
             chosen = {key: ENCODINGS[key][choice % len(ENCODINGS[key])] for key in rows[0]}
             arrow("encoding", f"{choice}-v{version[0]}", table, use_dictionary=False, column_encoding=chosen,
-                  data_page_version=version, compression="zstd", data_page_size=200, write_batch_size=16)
+                  data_page_version=version, compression="none" if version == "1.0" else "zstd", data_page_size=200, write_batch_size=16)
     arrow("encoding", "dictionary", table, data_page_size=100, write_batch_size=8, dictionary_pagesize_limit=150)
 
 

@@ -155,8 +155,8 @@ def elements(nodes):
 def compress(data, codec, rng):
     if codec == 2 and len(data) > 1 and rng.random() < 0.5:
         half = len(data) // 2
-        return gzip.compress(data[:half]) + gzip.compress(data[half:])
-    return gzip.compress(data) if codec == 2 else data
+        return gzip.compress(data[:half], mtime=0) + gzip.compress(data[half:], mtime=0)
+    return gzip.compress(data, mtime=0) if codec == 2 else data
 
 
 def page(entries, type, d, r, codec, rng, second=None, packed=False, checksum=None):
