@@ -4,81 +4,100 @@ import Reporting
 
 /// The memory that training a model takes, for several numbers of ranks and ways of training.
 package struct MemoryBudget {
+  /// A way of training, as far as memory depends on it.
+  private struct Way {
+    var lowRank: LowRankLayout?
+    var weightBytes: Int
+    var tokens: Int
+  }
+
   /// The ranks that are shown.
-  static let ranks = [1, 2, 4, 8]
+  private static let ranks = [1, 2, 4, 8]
 
   private let model: ModelDescription
   private let configuration: RunConfiguration
   private let threads: Int
   /// The adapters that `use_peft` would train; nil when the model is too small for their rank.
   private let adapters: LowRankLayout?
-  /// What the configuration asks for, on one rank.
-  let chosen: MemoryFormula
+  /// What the configuration asks for.
+  private let own: Way
 
+  /// - Parameter weightBytes: of a weight in memory, as the configuration asks for it.
   /// - Throws: 78 when the configuration asks for adapters that the model cannot have.
-  init(_ model: ModelDescription, _ configuration: RunConfiguration, threads: Int) throws {
+  init(_ model: ModelDescription, _ configuration: RunConfiguration, weightBytes: Int, threads: Int) throws {
     self.model = model
     self.configuration = configuration
     self.threads = threads
     adapters = configuration.usePeft ? try configuration.adapters(of: model) : try? configuration.adapters(of: model)
-    chosen = Self.formula(
-      model, configuration, threads: threads, lowRank: configuration.usePeft ? adapters : nil, ranks: 1)
+    own = Way(
+      lowRank: configuration.usePeft ? adapters : nil, weightBytes: weightBytes,
+      tokens: configuration.microBatchTokenCount)
   }
 
-  private static func formula(
-    _ model: ModelDescription, _ configuration: RunConfiguration, threads: Int, lowRank: LowRankLayout?, ranks: Int,
-    tokens: Int? = nil
-  ) -> MemoryFormula {
-    let tokens = tokens ?? configuration.microBatchTokenCount
+  private func formula(_ way: Way, ranks: Int = 1) -> MemoryFormula {
     let shards = configuration.gradientExchange == .reduceScatter ? ranks : 1
     return MemoryFormula(
-      model, .init(tokens: tokens, scoredTokens: tokens, shards: shards, threads: threads, lowRank: lowRank))
+      model,
+      .init(
+        tokens: way.tokens, scoredTokens: way.tokens, shards: shards, threads: threads, weightBytes: way.weightBytes,
+        lowRank: way.lowRank))
   }
 
-  private func bytes(lowRank: LowRankLayout?, ranks: Int, tokens: Int? = nil) -> Int {
-    Self.formula(model, configuration, threads: threads, lowRank: lowRank, ranks: ranks, tokens: tokens).totalBytes
-  }
+  /// What the configuration asks for takes on one rank.
+  var oneRankBytes: Int { formula(own).totalBytes }
 
   /// A table of ranks and ways of training, and the terms of what the configuration asks for.
   package func text(availableBytes: Int?) -> String {
     var table = Table([("memory of", .left)] + Self.ranks.map { ("\($0) rank\($0 == 1 ? "" : "s")", .right) })
-    func add(_ name: String, _ lowRank: LowRankLayout?) {
-      let each = Self.ranks.map { bytes(lowRank: lowRank, ranks: $0) }
+    var isPassed = false
+    func add(_ name: String, _ lowRank: LowRankLayout?, weightBytes: Int) {
+      let way = Way(lowRank: lowRank, weightBytes: weightBytes, tokens: own.tokens)
+      let each = Self.ranks.map { formula(way, ranks: $0).totalBytes }
       table.append([name + ", each"] + each.map(MemoryFormula.readable))
       table.append(
         ["  all on this machine"]
           + zip(each, Self.ranks).map { each, ranks in
-            let whole = each * ranks
-            return MemoryFormula.readable(whole) + (availableBytes.map { whole > $0 } == true ? "!" : "")
+            let isTooMuch = availableBytes.map { each * ranks > $0 } ?? false
+            isPassed = isPassed || isTooMuch
+            return MemoryFormula.readable(each * ranks) + (isTooMuch ? "!" : "")
           })
     }
-    add("all weights", nil)
-    if let adapters { add("low-rank adapters (r \(adapters.description.rank))", adapters) }
+    add("all weights", nil, weightBytes: 4)
+    add("with --weights bf16", nil, weightBytes: 2)
+    if let adapters {
+      add("low-rank adapters (r \(adapters.description.rank))", adapters, weightBytes: 4)
+      add("on --weights bf16", adapters, weightBytes: 2)
+    }
     var lines = [table.text]
-    if let availableBytes, lines[0].contains("!") {
+    if let availableBytes, isPassed {
       lines.append("! is more than the \(MemoryFormula.readable(availableBytes)) that are free here")
     }
-    lines += [
-      "",
-      "one rank, \(threads) thread\(threads == 1 ? "" : "s"), \(chosen.workload.tokens) tokens in a micro-batch"
-        + (configuration.usePeft ? ", adapters:" : ", all weights:"), "\(chosen)",
+    let heading = [
+      "one rank", "\(threads) thread\(threads == 1 ? "" : "s")", "\(own.tokens) tokens in a micro-batch",
+      own.lowRank == nil ? "all weights" : "adapters",
     ]
-    return lines.joined(separator: "\n")
+    return (lines + ["", heading.joined(separator: ", ") + ":", "\(formula(own))"]).joined(separator: "\n")
   }
 
   /// Changes that make training fit, the mildest first.
   func remedies(availableBytes: Int) -> [String] {
-    let own = configuration.usePeft ? adapters : nil
-    var remedies: [String] = []
-    let few = configuration.microBatchTokenCount / 4
-    if few >= 256, bytes(lowRank: own, ranks: 1, tokens: few) <= availableBytes {
-      remedies.append("--micro-batch-tokens \(few)")
+    func fits(ranks: Int = 1, _ change: (inout Way) -> Void = { _ in }) -> Bool {
+      var way = own
+      change(&way)
+      return formula(way, ranks: ranks).totalBytes <= availableBytes
     }
-    if let ranks = Self.ranks.dropFirst().first(where: { bytes(lowRank: own, ranks: $0) <= availableBytes }) {
+    var remedies: [String] = []
+    let few = own.tokens / 4
+    if few >= 256, fits({ $0.tokens = few }) { remedies.append("--micro-batch-tokens \(few)") }
+    if own.weightBytes > 2, fits({ $0.weightBytes = 2 }) { remedies.append("--weights bf16") }
+    if let ranks = Self.ranks.dropFirst().first(where: { fits(ranks: $0) }) {
       remedies.append("\(ranks) ranks on as many machines like this one")
     }
-    if !configuration.usePeft, let adapters, bytes(lowRank: adapters, ranks: 1) <= availableBytes {
+    guard own.lowRank == nil, let adapters else { return remedies }
+    if fits({ $0.lowRank = adapters }) {
       remedies.append("--use-peft true")
+    } else if own.weightBytes > 2, fits({ ($0.lowRank, $0.weightBytes) = (adapters, 2) }) {
+      remedies.append("--use-peft true --weights bf16")
     }
     return remedies
   }

@@ -40,7 +40,9 @@ package struct ModelReport {
       let turns = [Message(role: "system", content: "Be brief."), Message(role: "user", content: "Hello")]
       return (try? render(turns.map(\.raw), true).contains("Be brief.")) ?? false
     }
-    budget = try MemoryBudget(model, configuration, threads: configuration.threadCount(environment: environment))
+    budget = try MemoryBudget(
+      model, configuration, weightBytes: configuration.weightType(of: source).byteCount,
+      threads: configuration.threadCount(environment: environment))
   }
 
   private static func sample(isConversation: Bool) -> PreferenceRow {
@@ -148,11 +150,11 @@ package struct ModelReport {
   package func verdict(availableBytes: Int?) throws -> String {
     guard let availableBytes else { return "can be trained" }
     let free = MemoryFormula.readable(availableBytes)
-    guard budget.chosen.totalBytes > availableBytes else { return "can be trained here: \(free) are free" }
+    guard budget.oneRankBytes > availableBytes else { return "can be trained here: \(free) are free" }
     let remedies = budget.remedies(availableBytes: availableBytes)
     throw TregError.configuration(
       at: source.place,
-      "can be trained, but not here: one rank needs \(MemoryFormula.readable(budget.chosen.totalBytes)), \(free) are free; "
+      "can be trained, but not here: one rank needs \(MemoryFormula.readable(budget.oneRankBytes)), \(free) are free; "
         + (remedies.isEmpty
           ? "a smaller model or more memory is needed" : "it fits with \(remedies.joined(separator: ", or "))"))
   }

@@ -11,16 +11,9 @@ extension RunConfiguration {
 
   /// The adapters that a run with `use_peft` would train.
   package func adapters(of model: ModelDescription) throws -> LowRankLayout {
-    // What PEFT adapts when nothing is said.
-    let standard: [String] =
-      switch model.naming {
-      case .separate: ["q_proj", "v_proj"]
-      case .fused: ["qkv_proj"]
-      case .gpt2: ["c_attn"]
-      }
-    return try LowRankLayout(
+    try LowRankLayout(
       LowRank(
         rank: loraRank, alpha: loraAlpha, usesRootScaling: useRSLoRA,
-        targets: loraTargetModules.isEmpty ? standard : loraTargetModules), of: model)
+        targets: loraTargetModules.isEmpty ? LowRank.standardTargets(of: model) : loraTargetModules), of: model)
   }
 }

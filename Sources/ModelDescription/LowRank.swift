@@ -22,6 +22,15 @@ package struct LowRank: Sendable, Hashable {
   package var scale: Double { alpha / (usesRootScaling ? Double(rank).squareRoot() : Double(rank)) }
 
   package static let allLinear = "all-linear"
+
+  /// What PEFT adapts when nothing is said.
+  package static func standardTargets(of model: ModelDescription) -> [String] {
+    switch model.naming {
+    case .separate: ["q_proj", "v_proj"]
+    case .fused: ["qkv_proj"]
+    case .gpt2: ["c_attn"]
+    }
+  }
 }
 
 /// The tensors that low-rank adaptation adds to a model, in a flat buffer of their own: layers L−1 … 0, as the model's.

@@ -15,12 +15,24 @@ package struct MemoryCheck: Sendable {
     guard options.arguments.first == "train" else { return nil }
     let words = WorkerWords(options.arguments.dropFirst())
     let configuration = try RunConfiguration.parse(file: words.file, flags: words.flags).configuration
-    let model = try ModelSource.open(configuration.model).model
+    let source = try ModelSource.open(configuration.model)
     // Rows are not read yet; a single pair that is longer than a micro-batch takes more, as the worker then says.
     let tokens = configuration.microBatchTokenCount
     let shards = configuration.gradientExchange == .reduceScatter ? plan.ranks : 1
+    let model = source.model
+    var lowRank: LowRankLayout?
+    if configuration.usePeft {
+      let targets = configuration.loraTargetModules
+      lowRank = try LowRankLayout(
+        LowRank(
+          rank: configuration.loraRank, alpha: configuration.loraAlpha,
+          targets: targets.isEmpty ? LowRank.standardTargets(of: model) : targets), of: model)
+    }
     formula = MemoryFormula(
-      model, .init(tokens: tokens, scoredTokens: tokens, shards: shards, threads: plan.threads))
+      model,
+      .init(
+        tokens: tokens, scoredTokens: tokens, shards: shards, threads: plan.threads,
+        weightBytes: source.storageType(named: configuration.weights.rawValue).byteCount, lowRank: lowRank))
     ranksPerNode = plan.ranksPerNode
   }
 
@@ -32,7 +44,7 @@ package struct MemoryCheck: Sendable {
     throw TregError.configuration(
       at: nil,
       "\(ranksPerNode) ranks need \(MemoryFormula.readable(totalBytes)) of memory, \(MemoryFormula.readable(available)) "
-        + "are free; lower --nproc-per-node, --micro-batch-tokens or --max-length")
+        + "are free; lower --nproc-per-node or --micro-batch-tokens, or try --weights bf16 or --use-peft true")
   }
 }
 
