@@ -231,6 +231,10 @@ def write_refused():
     put_pages("dictionary", number, 1, (1, data_page(bytes([2, 2, 3]), 1, encoding=8)))
     put_pages("codec", number, 1, (1, data_page(bytes(4), 1)), codec=3)
     put_pages("encrypted", number, 1, (1, data_page(bytes(4), 1)), magic=b"PARE")
+    # Sixteen MiB of zeros in half a kilobyte, once for each of many columns.
+    zeros = data_page(pa.compress(bytes(16 << 20), "zstd", asbytes=True), 1, size=16 << 20)
+    many = [node(f"n{index}", 0, writer.INT32) for index in range(18)]
+    put_pages("many", many, 1, *[(1, zeros)] * 18, codec=6)
     long, short = entries((0, 1), (1, 2)), entries((0, 1))
     put_pages("levels", turns, 1, (2, writer.page(long, writer.INT32, 1, 1, 0, rng, **plain)),
               (1, writer.page(short, writer.INT32, 1, 1, 0, rng, **plain)))

@@ -23,6 +23,10 @@ import Testing
       "checksum",
       ": row group 0, column n: row 0, page at byte 4: its checksum is wrong: the file is damaged"
     ),
+    (
+      "many",
+      ": row group 0, column n16: row 0, page at byte 8836: pages and dictionaries of the columns take more than 258 MiB, which is not read"
+    ),
     ("short", ": row group 0, column n: row 2, page at byte 4: it holds fewer values than its page claims"),
     ("missing", ": row group 0, column n: row 1, page at byte 29: the column ends before its last value"),
     ("index", ": row group 0, column n: row 0, page at byte 21: a value is number 3 of a dictionary of 1"),
