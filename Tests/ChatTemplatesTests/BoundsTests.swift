@@ -31,6 +31,14 @@ struct BoundsTests {
     "{% macro m(a) %}{{ a ~ m(a) }}{% endmacro %}{% set f %}{{ m('x') }}{% endset %}",
     "{% for a in range(100000) %}{{ 'a' * 100000 }}{% endfor %}",
     "{{ 9223372036854775807 + 1 }}", "{{ 2 ** 64 }}", "{{ -9223372036854775807 - 2 }}", "{{ 10 ** 10 ** 10 }}",
+    "{{ 'é🙂'.zfill(9223372036854775807) }}", "{{ 'é'.center(9223372036854775807, '🙂') }}",
+    "{{ '\\ta\\t'.expandtabs(9223372036854775807) }}",
+    "{{ range(0, 9223372036854775807, 9223372036854775806)[:] }}", "{{ '{:>99999}'.format('x') }}",
+    "{{ '%*d' % (99999999, 1) }}",
+    "{{ '%.99999f' % 1.5 }}", "{{ 10.0 ** 400 }}", "{{ [1] | batch(999999999, 0) | list }}",
+    "{{ [1] | slice(999999999) | list }}",
+    "{{ 'x' | center(999999999) }}", "{{ [1] | tojson(indent=999999) }}", "{{ '%9999s' * 9999 % ((1,) * 9999) }}",
+    "{% set ns = namespace() %}{% set ns.a = ns %}{{ ns }}",
     "{{ (-9223372036854775807 - 1) // -1 }}", "{{ 99999999999999999999 }}", "{{ range(0, 9223372036854775807, 2) }}",
     "{% set ns = namespace(x=[]) %}{% for a in range(100000) %}{% set ns.x = [ns.x] %}{% endfor %}",
     "{% set ns = namespace(x=1) %}{% for a in range(100000) %}{% set ns.x = {'a': ns.x}.get %}{% endfor %}",
@@ -56,6 +64,13 @@ struct BoundsTests {
   func deepBlocksAreRefused(opening: String) {
     #expect(message(String(repeating: opening, count: 50_000)) != nil)
   }
+
+  @Test(arguments: [
+    "{{ 'x'.zfill(-9223372036854775807 - 1) }}", "{{ 'x'[-9223372036854775807 - 1:] }}",
+    "{{ 'x'.find('x', -9223372036854775807 - 1) }}",
+    "{{ 'x' | truncate(9223372036854775807) }}", "{{ 'x'.ljust(-5) }}",
+  ])
+  func extremeIntegersAreTaken(source: String) throws { #expect(try ["x", "0"].contains(render(source))) }
 
   @Test func cyclesAndChainsLeaveNothingBehindThatOverflows() throws {
     let chain =

@@ -47,7 +47,9 @@ struct FormatTests {
         } catch {
           outcome = error.kind == .raised ? "raised: \(error.message)" : "error: \(error.kind)"
         }
-        #expect(outcome == found.next()?.string, "\(JSONValue.array(messages).text()), prompt \(prompt): \(shown.debugDescription)")
+        #expect(
+          outcome == found.next()?.string,
+          "\(JSONValue.array(messages).text()), prompt \(prompt): \(shown.debugDescription)")
       }
     }
     #expect(found.next() == nil)
