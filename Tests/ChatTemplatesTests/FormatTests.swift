@@ -56,5 +56,28 @@ struct FormatTests {
     #expect(texts > 8)
   }
 
+  /// Renderings per second, printed; `TREG_TEMPLATE_SPEED=1 scripts/test --filter FormatTests`.
+  @Test(.enabled(if: ProcessInfo.processInfo.environment["TREG_TEMPLATE_SPEED"] != nil))
+  func speed() throws {
+    let conversation = try #require(Self.formats["conversations"]?.array?[3])
+    var variables = Dictionary(uniqueKeysWithValues: conversation.object!.map { ($0.key, $0.value) })
+    let messages = variables.removeValue(forKey: "messages")!.array!
+    for name in ["chatml", "llama-3.1-tools", "qwen-3-thinking", "mixtral", "smollm-3"] {
+      let source = try #require(Self.templates.first { $0.name == name }).source
+      let template = try ChatTemplate(source: source, place: name)
+      let clock = ContinuousClock()
+      var count = 0
+      let start = clock.now
+      while clock.now - start < .seconds(1) {
+        for _ in 0..<100
+        where (try? template.render(messages: messages, addGenerationPrompt: true, variables: variables)) != nil {
+          count += 1
+        }
+      }
+      let seconds = (clock.now - start) / .seconds(1)
+      print("\(name): \(Int(Double(count) / seconds)) renderings per second")
+    }
+  }
+
   @Test func enoughFormats() { #expect(Self.templates.count >= 35) }
 }
