@@ -131,7 +131,7 @@ let package = Package(
       ]),
     tests(of: "Transformer", ["Compute", "ModelDescription", "ModelFiles", "OrderedJSON", "RunFolder"]),
     tests(of: "PreferenceData", ["ChatTemplates", "CZlib", "OrderedJSON", "RunFolder"]),
-    tests(of: "ChatTemplates", ["OrderedJSON", "RunFolder"]),
+    tests(of: "ChatTemplates", ["FuzzSupport", "OrderedJSON", "RunFolder"]),
     tests(of: "Configuration", ["RunFolder"]),
     tests(of: "Reporting", ["OrderedJSON", "RunFolder"]),
     tests(of: "Parquet", ["FuzzSupport", "OrderedJSON", "RunFolder"]),
