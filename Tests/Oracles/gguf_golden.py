@@ -44,7 +44,8 @@ def add_tokenizer(writer, sentencepiece):
     else:
         writer.add_tokenizer_model("gpt2")
         writer.add_tokenizer_pre("smollm")
-        writer.add_token_merges([])
+        letters[-1] = "AB"
+        writer.add_token_merges(["A B"])
     writer.add_token_list(special + letters)
     writer.add_token_types([2, 3, 3, 3] + [1] * len(letters))
     writer.add_bos_token_id(1)
