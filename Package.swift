@@ -63,6 +63,7 @@ let package = Package(
     room("ChatTemplates", ["OrderedJSON", "RunFolder"]),
     room("Objectives", ["RunFolder"]),
     room("Reporting", ["OrderedJSON", "RunFolder"]),
+    room("Parquet", ["OrderedJSON", "RunFolder", "CSnappy", "CZlib", "CZstd"]),
 
     // First floor.
     room("Compute", ["CKernels", "CBLAS"]),
@@ -133,6 +134,7 @@ let package = Package(
     tests(of: "ChatTemplates", ["OrderedJSON", "RunFolder"]),
     tests(of: "Configuration", ["RunFolder"]),
     tests(of: "Reporting", ["OrderedJSON", "RunFolder"]),
+    tests(of: "Parquet", ["FuzzSupport", "OrderedJSON", "RunFolder"]),
     tests(of: "LaunchPlan", ["RunFolder"]),
     tests(of: "ModelFiles", ["FuzzSupport", "ModelDescription", "OrderedJSON", "RunFolder"]),
     tests(of: "Collectives", ["collectives-check"]),

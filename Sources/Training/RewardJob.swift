@@ -78,7 +78,8 @@ package struct RewardJob {
     defer { progress.finish() }
     func scorer() throws -> Scorer {
       Scorer(
-        model: try Transformer(loading: source, workers: Workers(threads: threads)),
+        model: try Transformer(
+          loading: source, weights: configuration.weightType(of: source), workers: Workers(threads: threads)),
         prompter: ContrastivePrompter(
           template: template, tokenizer: pairTokenizer, contextLimit: source.model.maximumLength))
     }

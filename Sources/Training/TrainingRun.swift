@@ -97,7 +97,7 @@ package final class TrainingRun {
     if let resumed { try communicator.agree { try check(resumed.state) } }
 
     phase = "loading the model"
-    var model = try communicator.agree { try Transformer(loading: setup.reference, workers: workers) }
+    var model = try communicator.agree { try setup.load(setup.reference, workers: workers) }
     status.state = .scoring
     try leaderDoes(group) { try status.write(to: layout.status) }
     if start == .overwrite {
@@ -113,7 +113,7 @@ package final class TrainingRun {
     }
     if setup.configuration.reference != nil {
       // A reference of its own may have another shape.
-      model = try communicator.agree { try Transformer(loading: setup.source, workers: workers) }
+      model = try communicator.agree { try setup.load(setup.source, workers: workers) }
     }
     model = setup.adapted(model)
     let scoreHash = try scores?.contentHash()
@@ -126,7 +126,7 @@ package final class TrainingRun {
 
     let trainer = setup.trainer(of: model)
     if let resumed {
-      try store.load(resumed.state, from: resumed.path, model: model, optimizer: trainer.optimizer)
+      try store.load(resumed.state, from: resumed.path, into: trainer)
       note("resuming from \(resumed.path) at step \(resumed.state.step)")
     }
     phase = "training"
@@ -140,8 +140,7 @@ package final class TrainingRun {
         step: step, totalSteps: setup.plan.stepCount, tokenCount: tokens, ranks: communicator.size,
         threads: setup.threads, shards: trainer.shards, dataHash: setup.train.tokens.contentHash,
         modelHash: setup.modelHash, scoreHash: scoreHash, configuration: configuration.yamlText)
-      try store.save(
-        state, model: model, files: files, optimizer: trainer.optimizer, limit: configuration.saveTotalLimit)
+      try store.save(state, trainer: trainer, files: files, limit: configuration.saveTotalLimit)
       phase = "training"
     }
     let reason = try loop.run(status: &status, entering: { self.step = $0 }, save: save)
@@ -154,10 +153,9 @@ package final class TrainingRun {
     }
     phase = "saving"
     let type = StorageType(rawValue: configuration.saveType.rawValue)!
+    let values = try trainer.trainedValues()
     try communicator.agree {
-      if speaks {
-        try TrainedModelFiles(setup.source, model: model, type: type).write(model, to: layout.root)
-      }
+      if speaks { try TrainedModelFiles(setup.source, model: model, type: type).write(values, to: layout.root) }
     }
     status.state = .done
     try leaderDoes(group) { try status.write(to: layout.status) }

@@ -104,11 +104,16 @@ struct TrainingSetup {
       maximumNorm: configuration.maxGradNorm, microBatchTokens: microBatchTokens)
   }
 
+  /// A model with its weights, held as configured.
+  func load(_ source: ModelSource, workers: Workers) throws -> Transformer {
+    try Transformer(loading: source, weights: configuration.weightType(of: source), workers: workers)
+  }
+
   /// The model with what is to train: itself, or with new adapters around its weights.
   func adapted(_ model: Transformer) -> Transformer {
     guard let lowRank else { return model }
     return Transformer(
-      description: model.description, parameters: model.parameters, workers: model.workers,
+      description: model.description, weights: model.weights, workers: model.workers,
       adapter: LowRankAdapter(lowRank, seed: UInt64(configuration.seed)))
   }
 
@@ -138,6 +143,7 @@ struct TrainingSetup {
     return MemoryFormula.Workload(
       tokens: tokens, scoredTokens: scored,
       shards: configuration.gradientExchange == .reduceScatter ? communicator.size : 1, threads: threads,
+      weightBytes: configuration.weightType(of: source).byteCount,
       lowRank: lowRank, longest: longest)
   }
 

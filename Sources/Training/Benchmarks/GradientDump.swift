@@ -52,13 +52,12 @@ package struct GradientDump {
   package func run() throws -> Report {
     let communicator = setup.communicator
     let path = setup.configuration.out
-    let model = try communicator.agree {
-      try Transformer(loading: setup.reference, workers: Workers(threads: setup.threads))
-    }
+    let workers = Workers(threads: setup.threads)
+    var model = try communicator.agree { try setup.load(setup.reference, workers: workers) }
     let division = Division.divide(Array(pairs.indices), costs: pairs.map(\.tokenCount), ranks: communicator.size)
     let scores = try setup.frozenScores(of: pairs, model: model, consumers: division)
     if setup.configuration.reference != nil {
-      try communicator.agree { try setup.source.weights.load(setup.source.model, into: model.parameters.all) }
+      model = try communicator.agree { try setup.load(setup.source, workers: workers) }
     }
     let trainer = setup.trainer(of: setup.adapted(model), exchange: .allReduce)
     let own = division[communicator.rank]
