@@ -3,8 +3,8 @@
     python Tests/Oracles/parity_gemma.py --treg .build/release/treg --model gemma-3-270m-q4_k_m.gguf [--data FILE.jsonl]
 
 A base model without a chat template, so that rows are string columns: the texts of the messages of --data (standard:
-../shared/data/alpaca_pairs.jsonl when it is there, else demo/held_out.jsonl). Used are the two shortest rows and the three
-longest; sequences must pass the sliding window of 512 tokens. Token ids must equal those of the tokenizer that transformers
+../shared/data/alpaca_pairs.jsonl when it is there, else demo/held_out.jsonl). Used are the shortest row and the two longest;
+sequences must pass the sliding window of 512 tokens. Token ids must equal those of the tokenizer that transformers
 makes of the same file.
 
 The truth has nothing of treg's in it: weights expanded by the gguf package and renamed by its table, the configuration put
@@ -41,7 +41,7 @@ def rows_of(path):
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     rows = [{key: text_of(row[key]) for key in ("prompt", "chosen", "rejected")} for row in rows]
     order = sorted(range(len(rows)), key=lambda index: (sum(map(len, rows[index].values())), index))
-    return [rows[index] for index in order[:2] + order[-3:]]
+    return [rows[index] for index in order[:1] + order[-2:]]
 
 
 def truth_of(path):
