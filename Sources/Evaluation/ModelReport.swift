@@ -33,11 +33,12 @@ package struct ModelReport {
     _ = try source.pairTokenizer(tokenizer, limits: limits).tokenize(
       Self.sample(isConversation: source.chatTemplate != nil))
     let tokens = configuration.microBatchTokenCount
-    formula = MemoryFormula(
+    formula = try MemoryFormula(
       model,
       .init(
         tokens: tokens, scoredTokens: tokens, threads: configuration.threadCount(environment: environment),
-        weightBytes: configuration.weightType(of: source).byteCount))
+        weightBytes: configuration.weightType(of: source).byteCount,
+        lowRank: configuration.lowRank(of: source)))
   }
 
   private static func sample(isConversation: Bool) -> PreferenceRow {

@@ -97,7 +97,7 @@ package final class TrainingRun {
     if let resumed { try communicator.agree { try check(resumed.state) } }
 
     phase = "loading the model"
-    var model = try communicator.agree { try setup.load(setup.reference, workers: workers) }
+    var model = try communicator.agree { try setup.loadReference(workers: workers) }
     status.state = .scoring
     try leaderDoes(group) { try status.write(to: layout.status) }
     if start == .overwrite {
@@ -113,7 +113,7 @@ package final class TrainingRun {
     }
     if setup.configuration.reference != nil {
       // A reference of its own may have another shape.
-      model = try communicator.agree { try setup.load(setup.source, workers: workers) }
+      model = try communicator.agree { try setup.loadStart(workers: workers) }
     }
     model = setup.adapted(model)
     let scoreHash = try scores?.contentHash()
