@@ -2,7 +2,7 @@
 ///
 /// Read are literals, `.`, classes, `\d \w \s` and their opposites, groups, alternatives, `* + ? {n,m}`, `^` and `$`. All
 /// states are followed at once, so the time is the pattern's size times the name's, whatever a file says.
-struct ModulePattern {
+package struct ModulePattern {
   private enum Step {
     case one(@Sendable (UInt8) -> Bool)
     /// Goes on at both places.
@@ -20,7 +20,7 @@ struct ModulePattern {
   var size: Int { plain == nil ? steps.count : 0 }
 
   /// Nil when the pattern is written in a way that is not read.
-  init?(_ text: String) {
+  package init?(_ text: String) {
     let isPlain = text.utf8.allSatisfy {
       let character = Character(UnicodeScalar($0))
       return character == "." || character == "_" || $0 < 128 && (character.isLetter || character.isNumber)
@@ -33,7 +33,7 @@ struct ModulePattern {
   }
 
   /// Whether the pattern is a name's last parts, as `re.match(rf"(.*\.)?({pattern})$", name)` of Python.
-  func names(_ name: String) -> Bool {
+  package func names(_ name: String) -> Bool {
     let bytes = Array(name.utf8)
     if let plain {
       let first = bytes.count - plain.count
