@@ -159,6 +159,8 @@ extension ConfigurationKey {
         "checkpoints that are kept; null: all"),
       ConfigurationKey(
         "save_dtype", \.saveType, .numberType, .free, "float32, bfloat16 or float16: the weights of the trained model"),
+      ConfigurationKey(
+        "max_shard_size", \.maxShardSize, .size, .free, "weights beyond this size are written to several files"),
     ])
 
   private static let machine = ConfigurationSection(

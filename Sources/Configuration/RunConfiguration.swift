@@ -68,6 +68,8 @@ package struct RunConfiguration: Sendable, Equatable {
   package internal(set) var saveSteps: Int?
   package internal(set) var saveTotalLimit: Int? = 2
   package internal(set) var saveType = SaveType.float32
+  /// Bytes of the largest file of weights, as long as tensors are smaller.
+  package internal(set) var maxShardSize = 5_000_000_000
 
   // The machine.
   package internal(set) var seed = 42

@@ -52,6 +52,7 @@ package struct ModelReport {
 
   package var lines: [(name: String, finding: String)] {
     let model = source.model
+    let trained = TrainedParameters(model, lowRank: formula.workload.lowRank)
     return [
       ("model", source.place),
       (
@@ -65,7 +66,11 @@ package struct ModelReport {
         "\(NumberFormat.count(tokenizer.vocabularySize)) tokens of \(NumberFormat.count(model.vocabularySize))"
       ),
       ("chat template", source.chatTemplate == nil ? "none: rows have to be plain text" : "present"),
-      ("training", "possible"),
+      (
+        "training",
+        trained.areModels
+          ? "possible" : "possible, of \(NumberFormat.count(trained.parameterCount)) parameters of adapters"
+      ),
     ]
   }
 

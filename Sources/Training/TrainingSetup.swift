@@ -151,7 +151,8 @@ struct TrainingSetup {
       tokens: tokens, scoredTokens: scored,
       shards: configuration.gradientExchange == .reduceScatter ? communicator.size : 1, threads: threads,
       weightBytes: configuration.weightType(of: source).byteCount,
-      lowRank: lowRank, longest: longest)
+      lowRank: lowRank, longest: longest,
+      processBytes: MemoryFormula.Workload.processBytes(ranks: communicator.size))
   }
 
   /// What users see before step 1.

@@ -29,7 +29,8 @@ package struct MemoryCheck: Sendable {
       .init(
         tokens: tokens, scoredTokens: tokens, shards: shards, threads: plan.threads,
         weightBytes: source.storageType(named: configuration.weights.rawValue).byteCount,
-        lowRank: lowRank))
+        lowRank: lowRank,
+        processBytes: MemoryFormula.Workload.processBytes(ranks: plan.ranks)))
     ranksPerNode = plan.ranksPerNode
   }
 

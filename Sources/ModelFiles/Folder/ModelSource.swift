@@ -49,6 +49,10 @@ package struct ModelSource: Sendable {
       }
       for file in weights.files { add(try ContentHash.ofFile(file)) }
       add(configuration.text())
+      for projection in adapter?.layout.projections ?? [] {
+        add(projection.module)
+        add("\(projection.scale)")
+      }
       for companion in companions where ["tokenizer.json", "tokenizer_config.json"].contains(companion.name) {
         add(companion.name)
         hash.update(companion.bytes.count)
