@@ -91,7 +91,7 @@ import Testing
     #expect(try parse("save_dtype: fp16").configuration.saveType == .float16)
     #expect(failure("weights: int8").line.contains("expected float32, bfloat16, float16, auto"))
     for (text, bytes) in [("5GB", 5_000_000_000), ("1.5 MB", 1_500_000), ("200kb", 200_000), ("12345", 12_345)] {
-      let configuration = try parse("max_shard_size: \(text)").configuration
+      let configuration = try parse("model: m\ndata: d\nout: o\nmax_shard_size: \(text)").configuration
       #expect(configuration.maxShardSize == bytes)
       #expect(try parse(configuration.yamlText).configuration == configuration)
     }
