@@ -136,7 +136,7 @@ let package = Package(
     tests(of: "Reporting", ["OrderedJSON", "RunFolder"]),
     tests(of: "Parquet", ["FuzzSupport", "OrderedJSON", "RunFolder"]),
     tests(of: "LaunchPlan", ["RunFolder"]),
-    tests(of: "ModelFiles", ["FuzzSupport", "ModelDescription", "OrderedJSON", "RunFolder"]),
+    tests(of: "ModelFiles", ["FuzzSupport", "ModelDescription", "OrderedJSON", "RunFolder", "Tokenization"]),
     tests(of: "Collectives", ["collectives-check"]),
     tests(of: "Tokenization", ["OrderedJSON", "RunFolder"]),
     tests(
