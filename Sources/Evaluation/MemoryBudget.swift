@@ -1,5 +1,6 @@
 import Configuration
 import ModelDescription
+import ModelFiles
 import Reporting
 
 /// The memory that training a model takes, for several numbers of ranks and ways of training.
@@ -22,15 +23,20 @@ package struct MemoryBudget {
   /// What the configuration asks for.
   private let own: Way
 
-  /// - Parameter weightBytes: of a weight in memory, as the configuration asks for it.
   /// - Throws: 78 when the configuration asks for adapters that the model cannot have.
-  init(_ model: ModelDescription, _ configuration: RunConfiguration, weightBytes: Int, threads: Int) throws {
-    self.model = model
+  init(_ source: ModelSource, _ configuration: RunConfiguration, threads: Int) throws {
+    model = source.model
     self.configuration = configuration
     self.threads = threads
-    adapters = configuration.usePeft ? try configuration.adapters(of: model) : try? configuration.adapters(of: model)
+    func adapters() throws -> LowRankLayout {
+      try source.lowRank(
+        rank: configuration.loraRank, alpha: configuration.loraAlpha, usesRootScaling: configuration.useRSLoRA,
+        targets: configuration.loraTargetModules)
+    }
+    self.adapters = configuration.usePeft ? try adapters() : try? adapters()
     own = Way(
-      lowRank: configuration.usePeft ? adapters : nil, weightBytes: weightBytes,
+      lowRank: configuration.usePeft ? self.adapters : nil,
+      weightBytes: configuration.weightType(of: source).byteCount,
       tokens: configuration.microBatchTokenCount)
   }
 
@@ -40,7 +46,7 @@ package struct MemoryBudget {
       model,
       .init(
         tokens: way.tokens, scoredTokens: way.tokens, shards: shards, threads: threads, weightBytes: way.weightBytes,
-        lowRank: way.lowRank))
+        lowRank: way.lowRank, processBytes: MemoryFormula.Workload.processBytes(ranks: ranks)))
   }
 
   /// What the configuration asks for takes on one rank.
@@ -65,7 +71,7 @@ package struct MemoryBudget {
     add("all weights", nil, weightBytes: 4)
     add("with --weights bf16", nil, weightBytes: 2)
     if let adapters {
-      add("low-rank adapters (r \(adapters.description.rank))", adapters, weightBytes: 4)
+      add("low-rank adapters (r \(adapters.projections.map(\.rank).max() ?? 0))", adapters, weightBytes: 4)
       add("on --weights bf16", adapters, weightBytes: 2)
     }
     var lines = [table.text]

@@ -41,8 +41,7 @@ package struct ModelReport {
       return (try? render(turns.map(\.raw), true).contains("Be brief.")) ?? false
     }
     budget = try MemoryBudget(
-      model, configuration, weightBytes: configuration.weightType(of: source).byteCount,
-      threads: configuration.threadCount(environment: environment))
+      source, configuration, threads: configuration.threadCount(environment: environment))
   }
 
   private static func sample(isConversation: Bool) -> PreferenceRow {

@@ -43,7 +43,8 @@ struct CharacterMap: Sendable {
       guard place < units.count else { return nil }
       if unit >> 8 & 1 == 1 {
         let start = Int(units[place] & (1 << 31 - 1))
-        guard start < texts.count else { return nil }
+        // A broken map must not cut into a character.
+        guard start < texts.count, texts[start] & 0xC0 != 0x80 else { return nil }
         return texts[start..<(texts[start...].firstIndex(of: 0) ?? texts.count)]
       }
     }

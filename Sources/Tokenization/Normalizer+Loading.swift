@@ -1,5 +1,3 @@
-import Foundation
-
 extension Normalizer {
   /// Reads `normalizer` of a tokenizer file.
   static func read(_ node: FileNode, depth: Int = 0) throws -> Normalizer {

@@ -52,7 +52,13 @@ indirect enum Normalizer: Sendable {
     case .replace(let replacement):
       try replacement.apply(to: &text, workspace: workspace)
     case .form(let form):
-      text.replace(with: text.bytes.withUnsafeBufferPointer { form.applied(to: $0) }, keepsOrigin: true)
+      let (bytes, first) = text.bytes.withUnsafeBufferPointer { bytes in
+        let first = UnsafeBufferPointer(rebasing: bytes[..<UTF8Text.firstLength(bytes)])
+        return (form.applied(to: bytes), text.originCount > 0 ? form.applied(to: first) : [])
+      }
+      let isExpanded = first.count > first.withUnsafeBufferPointer { UTF8Text.firstLength($0) }
+      text.replace(with: bytes, keepsOrigin: true)
+      if isExpanded { text.originCount = min(first.count, bytes.count) }
     case .characterMap(let map):
       text.replace(with: text.bytes.withUnsafeBufferPointer { map.applied(to: $0) }, keepsOrigin: true)
     case .strip(let left, let right):

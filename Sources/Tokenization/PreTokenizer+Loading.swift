@@ -38,11 +38,9 @@ extension PreTokenizer {
         .pattern(try RegularExpression(node.required("pattern"))), try Self.behaviour(node.required("behavior")),
         inverted: try node.flag("invert", or: false))
     case "Punctuation":
-      cut(
-        .pattern(try RegularExpression.punctuation(place: "\(node.place): \(node.path)")),
-        try node["behavior"].map { try Self.behaviour($0) } ?? .isolated)
+      cut(.punctuation, try node["behavior"].map { try Self.behaviour($0) } ?? .isolated)
     case "Whitespace":
-      cut(.pattern(try RegularExpression.words(place: "\(node.place): \(node.path)")), .removed, inverted: true)
+      cut(.words, .removed, inverted: true)
     case "WhitespaceSplit": cut(.whiteSpace, .removed)
     case "CharDelimiterSplit":
       let delimiter = try node.required("delimiter")

@@ -60,16 +60,6 @@ final class RegularExpression: @unchecked Sendable {
     }
   }
 
-  /// The characters that `Punctuation` cuts at.
-  static func punctuation(place: String) throws -> RegularExpression {
-    try RegularExpression(#"[\p{P}$+<=>\^`|~]"#, isLiteral: false, place: place)
-  }
-
-  /// The words that `Whitespace` keeps: runs of letters, digits and the like, or of anything else but white space.
-  static func words(place: String) throws -> RegularExpression {
-    try RegularExpression(#"\w+|[^\w\s]+"#, isLiteral: false, place: place)
-  }
-
   deinit { pcre2_code_free_8(code) }
 
   private static func message(of failure: Int32) -> String {

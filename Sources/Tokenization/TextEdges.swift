@@ -41,15 +41,7 @@ enum TextEdges {
   /// Where the last character of text that is not empty starts; its end for empty text.
   static func startOfLastCharacter(_ text: Text) -> Int { last(text)?.start ?? text.endIndex }
 
-  /// `\w` of UTS #18: letters, marks, decimal numbers, connectors and joiners.
-  private static func isWord(_ scalar: Unicode.Scalar) -> Bool {
-    let properties = scalar.properties
-    if properties.isAlphabetic || properties.isJoinControl { return true }
-    switch properties.generalCategory {
-    case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: return true
-    default: return false
-    }
-  }
+  private static func isWord(_ scalar: Unicode.Scalar) -> Bool { CharacterClasses.shared[scalar.value].isWord }
 
   /// The first character and the index after it. The text is well-formed, as every Swift string is.
   private static func first(_ text: Text) -> (scalar: Unicode.Scalar, end: Int)? {

@@ -12,6 +12,10 @@ enum SplitMatcher: Sendable {
   case pattern(RegularExpression)
   /// Every single character of the Unicode property White_Space.
   case whiteSpace
+  /// Every single character of ASCII punctuation or the general category Punctuation.
+  case punctuation
+  /// Runs of word characters, and runs of what is neither such nor white space.
+  case words
   /// One character, in UTF-8.
   case character([UInt8])
 }
@@ -39,6 +43,16 @@ struct TextSplit: Sendable {
     switch matcher {
     case .pattern(let pattern): try forEachPart(of: text, pattern: pattern, workspace: workspace, body)
     case .whiteSpace: try forEachPart(of: text, where: { TextEdges.spaceLength(text, $0) }, body)
+    case .punctuation:
+      let classes = CharacterClasses.shared
+      try forEachPart(
+        of: text,
+        where: { index in
+          if text[index] & 0xC0 == 0x80 { return 0 }
+          let (value, length) = UTF8Text.scalar(text, index)
+          return classes[value].isPunctuation ? length : 0
+        }, body)
+    case .words: try forEachPart(of: text, where: { Self.wordLength(text, $0) }, body)
     case .character(let character):
       try forEachPart(
         of: text,
@@ -48,6 +62,19 @@ struct TextSplit: Sendable {
           return character.count
         }, body)
     }
+  }
+
+  private static func wordLength(_ text: UnsafeBufferPointer<UInt8>, _ start: Int) -> Int {
+    if text[start] & 0xC0 == 0x80 || TextEdges.spaceLength(text, start) > 0 { return 0 }
+    let classes = CharacterClasses.shared
+    let isWord = classes[UTF8Text.scalar(text, start).value].isWord
+    var end = start
+    while end < text.count, TextEdges.spaceLength(text, end) == 0 {
+      let (value, length) = UTF8Text.scalar(text, end)
+      if classes[value].isWord != isWord { break }
+      end += length
+    }
+    return end - start
   }
 
   /// - Parameter length: bytes of the match at an index, 0 without one.

@@ -95,9 +95,34 @@ struct TokenizerFile {
         throw entries.element(id, value).error("expected a text and its score")
       }
       text.withUTF8 { vocabulary.add($0, id: id) }
-      scores.append(score)
+      scores.append(peerScore(score))
     }
     return (vocabulary, scores)
+  }
+
+  /// A score as `tokenizers` reads it from the file: its JSON reader divides the digits, taken as a whole number, by a
+  /// power of ten, which may miss the nearest number by one unit in the last place. Equal sums of scores are common
+  /// (runs of one character), and their order hangs on that unit.
+  private static func peerScore(_ score: Double) -> Double {
+    var digits: UInt64 = 0
+    var exponent = 0
+    var isFraction = false
+    let parts = score.magnitude.description.split(separator: "e")
+    for byte in parts[0].utf8 {
+      if byte == UInt8(ascii: ".") {
+        isFraction = true
+      } else {
+        let (product, overflow) = digits.multipliedReportingOverflow(by: 10)
+        guard !overflow else { return score }
+        digits = product + UInt64(byte & 0x0F)
+        if isFraction { exponent -= 1 }
+      }
+    }
+    if parts.count > 1 { exponent += Int(parts[1]) ?? 0 }
+    // Powers of ten up to here are the nearest numbers.
+    guard abs(exponent) <= 308, let power = Double("1e\(abs(exponent))") else { return score }
+    let value = exponent < 0 ? Double(digits) / power : Double(digits) * power
+    return score < 0 ? -value : value
   }
 
   /// One of `added_tokens`, entered into the vocabulary when the model does not have it; nil when it has no text.
