@@ -55,11 +55,9 @@ package struct RowInspection {
       throw Self.absent(number, readCount: rows.readCount)
     }
     let pair = try pairTokenizer.tokenize(row)
-    let template = try ContrastiveTemplate.find(configuration.tregTemplate)
-    let scorer = Scorer(
-      model: try Transformer(loading: scoring, workers: Workers(threads: threads)),
-      prompter: ContrastivePrompter(
-        template: template, tokenizer: pairTokenizer, contextLimit: scoring.model.maximumLength))
+    let scorer = try Scorer(
+      model: Transformer(loading: scoring, workers: Workers(threads: threads)),
+      rewards: configuration.tokenRewardSource(), tokenizer: pairTokenizer)
     return (pair, try scorer.score(pair))
   }
 
@@ -68,9 +66,10 @@ package struct RowInspection {
     guard let index = data.pairs.firstIndex(where: { $0.row == number }) else {
       throw Self.absent(number, readCount: data.rows.readCount)
     }
+    let source = try configuration.tokenRewardSource()
     let identity = ScoreIdentity(
       modelHash: try scoring.contentHash, dataHash: data.tokens.contentHash, rowCount: data.pairs.count,
-      template: try ContrastiveTemplate.find(configuration.tregTemplate), maxLength: configuration.maxLength,
+      template: source.template, rewardModelHash: source.modelHash, maxLength: configuration.maxLength,
       maxPromptLength: configuration.maxPromptLength)
     let rows = try ScoreFolder(configuration.rewards!, identity: identity).rows(in: index..<index + 1)
     return (data.pairs[index], rows[0])

@@ -57,10 +57,8 @@ package struct GradientDump {
     }
     let division = Division.divide(Array(pairs.indices), costs: pairs.map(\.tokenCount), ranks: communicator.size)
     let scores = try setup.frozenScores(of: pairs, model: model, consumers: division)
-    if setup.configuration.reference != nil {
-      try communicator.agree { try setup.source.weights.load(setup.source.model, into: model.parameters.all) }
-    }
-    let trainer = setup.trainer(of: setup.adapted(model), exchange: .allReduce)
+    let (policy, reference) = try setup.policy(from: model)
+    let trainer = setup.trainer(of: policy, reference: reference, exchange: .allReduce)
     let own = division[communicator.rank]
     let (metrics, norm) = try trainer.computeGradient(
       own.map { pairs[$0] }, scores: own.compactMap { scores[$0] }, globalCount: pairs.count)
