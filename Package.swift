@@ -63,6 +63,7 @@ let package = Package(
     room("ChatTemplates", ["OrderedJSON", "RunFolder"]),
     room("Objectives", ["RunFolder"]),
     room("Reporting", ["OrderedJSON", "RunFolder"]),
+    room("Parquet", ["OrderedJSON", "RunFolder", "CSnappy", "CZlib", "CZstd"]),
 
     // First floor.
     room("Compute", ["CKernels", "CBLAS"]),
@@ -113,8 +114,12 @@ let package = Package(
       name: "collectives-check", dependencies: ["Collectives"], path: "Tests/CollectivesCheck",
       swiftSettings: swiftSettings),
 
+    // Damaged files for the tests of every parser.
+    .target(name: "FuzzSupport", path: "Tests/FuzzSupport", swiftSettings: swiftSettings),
+    tests(of: "FuzzSupport"),
+
     tests(of: "OrderedJSON"),
-    tests(of: "ModelDescription", ["OrderedJSON", "RunFolder"]),
+    tests(of: "ModelDescription", ["FuzzSupport", "OrderedJSON", "RunFolder"]),
     tests(of: "Objectives", ["OrderedJSON", "RunFolder"]),
     tests(of: "RunFolder"),
     tests(of: "Scoring", ["OrderedJSON", "PreferenceData", "RunFolder"]),
@@ -129,8 +134,9 @@ let package = Package(
     tests(of: "ChatTemplates", ["OrderedJSON", "RunFolder"]),
     tests(of: "Configuration", ["RunFolder"]),
     tests(of: "Reporting", ["OrderedJSON", "RunFolder"]),
+    tests(of: "Parquet", ["FuzzSupport", "OrderedJSON", "RunFolder"]),
     tests(of: "LaunchPlan", ["RunFolder"]),
-    tests(of: "ModelFiles", ["ModelDescription", "OrderedJSON", "RunFolder"]),
+    tests(of: "ModelFiles", ["FuzzSupport", "ModelDescription", "OrderedJSON", "RunFolder"]),
     tests(of: "Collectives", ["collectives-check"]),
     tests(of: "Tokenization", ["OrderedJSON", "RunFolder"]),
     tests(

@@ -166,7 +166,10 @@ extension Parser {
       case "true", "True": return try make(.literal(.bool(true)), line, [])
       case "false", "False": return try make(.literal(.bool(false)), line, [])
       case "none", "None": return try make(.literal(.none), line, [])
-      default: return try make(.name(symbols.symbol(for: token.text), token.text), line, [])
+      default:
+        let symbol = symbols.symbol(for: token.text)
+        if (SymbolTable.caller...SymbolTable.keywordArguments).contains(symbol) { specials.insert(symbol) }
+        return try make(.name(symbol, token.text), line, [])
       }
     case .string:
       var text = ""
@@ -320,8 +323,18 @@ extension Parser {
     }
   }
 
+  /// A filter's or test's name, which may have dots.
+  private mutating func dottedName() throws -> String {
+    var name = try expectName()
+    while skip(symbol: ".") { name += "." + (try expectName()) }
+    return name
+  }
+
   private mutating func filter() throws -> FilterUse {
-    let name = try expectName()
+    let name = try dottedName()
+    guard !Filters.unsupported.contains(name) else {
+      throw TemplateFailure("the filter '\(name)' is not supported", line: current.line)
+    }
     let arguments = isSymbol("(") ? try arguments() : ArgumentList()
     return FilterUse(name: name, function: Filters.named(name), arguments: arguments)
   }
@@ -337,7 +350,7 @@ extension Parser {
     let line = current.line
     advance()
     let isNegated = skip(name: "not")
-    let name = try expectName()
+    let name = try dottedName()
     var arguments = ArgumentList()
     if isSymbol("(") {
       arguments = try self.arguments()

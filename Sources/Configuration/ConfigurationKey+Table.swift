@@ -30,6 +30,10 @@ extension ConfigurationKey {
         aliases: ["eval_dataset", "eval_data_path"], .free, "held-out pairs"),
       ConfigurationKey(
         "rewards", \.rewards, .orNull(.text), .content, "a folder of finished token rewards; null: make them first"),
+      ConfigurationKey(
+        "weights", \.weights, .numberType, aliases: ["dtype", "torch_dtype"], .trajectory,
+        "weights in memory: float32; bfloat16 (bf16) or float16 (fp16) in half the room, with float32 arithmetic and masters; auto: as stored"
+      ),
       ConfigurationKey("out", \.out, .text, aliases: ["output_dir"], .free, "the run's folder"),
     ])
 
@@ -162,7 +166,7 @@ extension ConfigurationKey {
         "save_total_limit", \.saveTotalLimit, .orNull(.integer("a whole number above 0") { $0 > 0 }), .free,
         "checkpoints that are kept; null: all"),
       ConfigurationKey(
-        "save_dtype", \.saveType, .choice, .free, "float32, bfloat16 or float16: the weights of the trained model"),
+        "save_dtype", \.saveType, .numberType, .free, "float32, bfloat16 or float16: the weights of the trained model"),
     ])
 
   private static let machine = ConfigurationSection(

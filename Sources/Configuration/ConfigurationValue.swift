@@ -153,6 +153,20 @@ extension ValueKind<RunConfiguration.Automatic> {
 }
 
 extension ValueKind where Value: RawRepresentable<String> & CaseIterable {
+  /// A choice between number formats, whose short names are understood too.
+  static var numberType: ValueKind {
+    let short = ["fp32": "float32", "float": "float32", "bf16": "bfloat16", "fp16": "float16", "half": "float16"]
+    return ValueKind(
+      expectation: choice.expectation, isList: false,
+      read: { value in
+        guard case .text(let text) = value else { return nil }
+        // As torch prints them.
+        let name = text.lowercased().replacing("torch.", with: "")
+        return Value(rawValue: short[name] ?? name)
+      },
+      write: { .text($0.rawValue) })
+  }
+
   static var choice: ValueKind {
     ValueKind(
       expectation: Value.allCases.map(\.rawValue).joined(separator: ", "), isList: false,

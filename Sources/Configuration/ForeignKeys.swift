@@ -26,7 +26,7 @@ enum ForeignKeys {
   ]
 
   private static let ignored: Set<String> = [
-    "bf16", "fp16", "tf32", "bf16_full_eval", "fp16_full_eval", "torch_dtype", "dtype", "attn_implementation",
+    "bf16", "fp16", "tf32", "bf16_full_eval", "fp16_full_eval", "attn_implementation",
     "use_flash_attention_2", "report_to", "run_name", "project", "logging_dir", "logging_first_step",
     "logging_nan_inf_filter", "log_on_each_node", "save_on_each_node", "disable_tqdm", "remove_unused_columns",
     "label_names", "per_device_eval_batch_size", "eval_accumulation_steps", "auto_find_batch_size",

@@ -13,6 +13,8 @@ package struct RunConfiguration: Sendable, Equatable {
   /// A folder of finished rewards; nil: they are made before step 1.
   package internal(set) var rewards: String?
   package internal(set) var out = ""
+  /// How memory holds weights.
+  package internal(set) var weights = WeightsType.float32
 
   // Objective.
   package internal(set) var lossType = ["dpo"]
@@ -137,6 +139,13 @@ extension RunConfiguration {
 
     /// Whether the rate at a step depends on how many steps there are in all.
     package var dependsOnLength: Bool { self == .cosine || self == .linear }
+  }
+
+  /// The number format of weights in memory.
+  package enum WeightsType: String, Sendable, CaseIterable {
+    case float32, bfloat16, float16
+    /// What the model's configuration says that its files hold.
+    case automatic = "auto"
   }
 
   /// The number format of the weights that are written.

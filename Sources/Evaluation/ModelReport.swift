@@ -34,7 +34,10 @@ package struct ModelReport {
       Self.sample(isConversation: source.chatTemplate != nil))
     let tokens = configuration.microBatchTokenCount
     formula = MemoryFormula(
-      model, .init(tokens: tokens, scoredTokens: tokens, threads: configuration.threadCount(environment: environment)))
+      model,
+      .init(
+        tokens: tokens, scoredTokens: tokens, threads: configuration.threadCount(environment: environment),
+        weightBytes: configuration.weightType(of: source).byteCount))
   }
 
   private static func sample(isConversation: Bool) -> PreferenceRow {

@@ -30,6 +30,9 @@ package struct JSONObject: Hashable, Sendable {
     set { members[Name(text: name)] = newValue }
   }
 
+  /// Sets the value of the member at a position, without looking its name up.
+  package mutating func setValue(_ value: JSONValue, at position: Int) { members.values[position] = value }
+
   package var keys: [String] { members.keys.map(\.text) }
 
   package var values: [JSONValue] { members.values.elements }

@@ -41,10 +41,14 @@ extension ModelSource {
 }
 
 extension Transformer {
-  /// A model with the weights of `source`.
-  package convenience init(loading source: ModelSource, workers: Workers) throws {
-    let parameters = FloatBuffer(count: source.model.bufferCount)
-    try source.weights.load(source.model, into: parameters.all)
-    self.init(description: source.model, parameters: parameters, workers: workers)
+  /// A model with the weights of `source`, rounded to `type` as they are read.
+  package convenience init(loading source: ModelSource, weights type: WeightType = .float32, workers: Workers) throws {
+    let weights = WeightBuffer(count: source.model.bufferCount, type: type)
+    if let floats = weights.floats {
+      try source.weights.load(source.model, into: floats.all)
+    } else {
+      try source.weights.load(source.model, into: weights.halves, as: StorageType(rawValue: type.rawValue)!)
+    }
+    self.init(description: source.model, weights: weights, workers: workers)
   }
 }

@@ -49,6 +49,27 @@ final class RegularExpression: @unchecked Sendable {
     code = compiled
   }
 
+  /// Reads a pattern of a tokenizer file: `{"Regex": …}` or `{"String": …}`.
+  convenience init(_ node: FileNode) throws {
+    if let text = node["Regex"] {
+      try self.init(text.string(), isLiteral: false, place: "\(text.place): \(text.path)")
+    } else if let text = node["String"] {
+      try self.init(text.string(), isLiteral: true, place: "\(text.place): \(text.path)")
+    } else {
+      throw node.error("expected {\"Regex\": …} or {\"String\": …}")
+    }
+  }
+
+  /// The characters that `Punctuation` cuts at.
+  static func punctuation(place: String) throws -> RegularExpression {
+    try RegularExpression(#"[\p{P}$+<=>\^`|~]"#, isLiteral: false, place: place)
+  }
+
+  /// The words that `Whitespace` keeps: runs of letters, digits and the like, or of anything else but white space.
+  static func words(place: String) throws -> RegularExpression {
+    try RegularExpression(#"\w+|[^\w\s]+"#, isLiteral: false, place: place)
+  }
+
   deinit { pcre2_code_free_8(code) }
 
   private static func message(of failure: Int32) -> String {

@@ -7,9 +7,18 @@ enum SplitBehaviour: String, Sendable {
   case contiguous = "Contiguous"
 }
 
-/// One pattern that cuts text into pieces.
+/// What a split looks for.
+enum SplitMatcher: Sendable {
+  case pattern(RegularExpression)
+  /// Every single character of the Unicode property White_Space.
+  case whiteSpace
+  /// One character, in UTF-8.
+  case character([UInt8])
+}
+
+/// One rule that cuts text into pieces.
 struct TextSplit: Sendable {
-  let pattern: RegularExpression
+  let matcher: SplitMatcher
   let behaviour: SplitBehaviour
   /// The text between matches counts as matched, and the matches as the text between.
   let inverted: Bool
@@ -26,6 +35,46 @@ struct TextSplit: Sendable {
   @inline(__always)
   func forEachPart(
     of text: UnsafeBufferPointer<UInt8>, workspace: MatchWorkspace, _ body: (Part) throws -> Void
+  ) throws {
+    switch matcher {
+    case .pattern(let pattern): try forEachPart(of: text, pattern: pattern, workspace: workspace, body)
+    case .whiteSpace: try forEachPart(of: text, where: { TextEdges.spaceLength(text, $0) }, body)
+    case .character(let character):
+      try forEachPart(
+        of: text,
+        where: { index in
+          guard index + character.count <= text.count else { return 0 }
+          for offset in 0..<character.count where text[index + offset] != character[offset] { return 0 }
+          return character.count
+        }, body)
+    }
+  }
+
+  /// - Parameter length: bytes of the match at an index, 0 without one.
+  @inline(__always)
+  private func forEachPart(
+    of text: UnsafeBufferPointer<UInt8>, where length: (Int) -> Int, _ body: (Part) throws -> Void
+  ) throws {
+    var index = 0
+    var covered = 0
+    while index < text.count {
+      let count = length(index)
+      guard count > 0 else {
+        index += 1
+        continue
+      }
+      if covered < index { try body(Part(range: covered..<index, matches: inverted)) }
+      try body(Part(range: index..<index + count, matches: !inverted))
+      index += count
+      covered = index
+    }
+    if covered < text.count { try body(Part(range: covered..<text.count, matches: inverted)) }
+  }
+
+  @inline(__always)
+  private func forEachPart(
+    of text: UnsafeBufferPointer<UInt8>, pattern: RegularExpression, workspace: MatchWorkspace,
+    _ body: (Part) throws -> Void
   ) throws {
     var search = 0
     var covered = 0

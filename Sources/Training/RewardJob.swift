@@ -80,8 +80,9 @@ package struct RewardJob {
     defer { progress.finish() }
     func scorer() throws -> Scorer {
       try Scorer(
-        model: Transformer(loading: source, workers: Workers(threads: threads)), rewards: rewards,
-        tokenizer: pairTokenizer)
+        model: Transformer(
+          loading: source, weights: configuration.weightType(of: source), workers: Workers(threads: threads)),
+        rewards: rewards, tokenizer: pairTokenizer)
     }
     func made(_ records: ((TokenizedPair, RowScores, Scorer) throws -> Void)?) throws -> ScoreMaker.Summary {
       try maker.shard(part.index, of: part.count, scorer: scorer, records: records) {

@@ -29,6 +29,7 @@ package final class Trainer {
 
   package let model: Transformer
   package let optimizer: AdamW
+  package let masters: MasterWeights
   package let shards: [Range<Int>]
   private let reference: Transformer?
   private let objective: any Objective
@@ -40,6 +41,9 @@ package final class Trainer {
   private let microBatchTokens: Int
   /// Laid out as the weights that train; what ``computeGradient(_:scores:globalCount:)`` left.
   let gradients: FloatBuffer
+
+  /// Collective: the weights that train in fp32. Where the model holds them rounded, the gradient's room takes them.
+  package func trainedValues() throws -> FloatBuffer { try masters.all(in: gradients) }
 
   /// - Parameters:
   ///   - reference: the frozen model; needed where the objective needs its vocabulary.
@@ -66,6 +70,8 @@ package final class Trainer {
     case .allReduce: shards = [Range<Int>](repeating: 0..<count, count: communicator.size)
     }
     gradients = FloatBuffer(count: count)
+    let areDivided = if case .reduceScatter = exchange { true } else { false }
+    masters = MasterWeights(model, communicator: communicator, shards: shards, areDivided: areDivided)
     optimizer = AdamW(
       model.trained, shard: shards[communicator.rank], options: adamW, workers: model.workers)
   }
@@ -83,8 +89,8 @@ package final class Trainer {
     // As torch.nn.utils.clip_grad_norm_.
     let clip = maximumNorm > 0 ? min(1, maximumNorm / (norm + 1e-6)) : 1
     optimizer.update(
-      parameters: model.trainedValues, gradients: gradients, gradientScale: Float(clip), learningRate: rate)
-    if case .reduceScatter = exchange { try communicator.allGather(model.trainedValues.all, shards: shards) }
+      parameters: masters.own, gradients: gradients, gradientScale: Float(clip), learningRate: rate)
+    try masters.publish()
     return StepReport(metrics: metrics, gradientNorm: norm, learningRate: rate)
   }
 

@@ -97,7 +97,7 @@ package final class TrainingRun {
     if let resumed { try communicator.agree { try check(resumed.state) } }
 
     phase = "loading the model"
-    let frozen = try communicator.agree { try Transformer(loading: setup.reference, workers: workers) }
+    let frozen = try communicator.agree { try setup.load(setup.reference, workers: workers) }
     status.state = .scoring
     try leaderDoes(group) { try status.write(to: layout.status) }
     if start == .overwrite {
@@ -122,7 +122,7 @@ package final class TrainingRun {
 
     let trainer = setup.trainer(of: model, reference: reference)
     if let resumed {
-      try store.load(resumed.state, from: resumed.path, model: model, optimizer: trainer.optimizer)
+      try store.load(resumed.state, from: resumed.path, into: trainer)
       note("resuming from \(resumed.path) at step \(resumed.state.step)")
     }
     phase = "training"
@@ -136,8 +136,7 @@ package final class TrainingRun {
         step: step, totalSteps: setup.plan.stepCount, tokenCount: tokens, ranks: communicator.size,
         threads: setup.threads, shards: trainer.shards, dataHash: setup.train.tokens.contentHash,
         modelHash: setup.modelHash, scoreHash: scoreHash, configuration: configuration.yamlText)
-      try store.save(
-        state, model: model, files: files, optimizer: trainer.optimizer, limit: configuration.saveTotalLimit)
+      try store.save(state, trainer: trainer, files: files, limit: configuration.saveTotalLimit)
       phase = "training"
     }
     let reason = try loop.run(status: &status, entering: { self.step = $0 }, save: save)
@@ -150,10 +149,9 @@ package final class TrainingRun {
     }
     phase = "saving"
     let type = StorageType(rawValue: configuration.saveType.rawValue)!
+    let values = try trainer.trainedValues()
     try communicator.agree {
-      if speaks {
-        try TrainedModelFiles(setup.source, model: model, type: type).write(model, to: layout.root)
-      }
+      if speaks { try TrainedModelFiles(setup.source, model: model, type: type).write(values, to: layout.root) }
     }
     status.state = .done
     try leaderDoes(group) { try status.write(to: layout.status) }

@@ -107,17 +107,21 @@ struct TrainingSetup {
       maximumNorm: configuration.maxGradNorm, microBatchTokens: microBatchTokens)
   }
 
+  /// A model with its weights, held as configured.
+  func load(_ source: ModelSource, workers: Workers) throws -> Transformer {
+    try Transformer(loading: source, weights: configuration.weightType(of: source), workers: workers)
+  }
+
   /// Collective: the model that trains, and the reference that runs beside it where the objective needs its vocabulary.
   ///
   /// With adapters on the reference's own weights the reference is those weights without them, and no second copy.
   ///
   /// - Parameter frozen: holds the reference's weights; becomes the model that trains where nothing speaks against it.
   func policy(from frozen: Transformer) throws -> (policy: Transformer, reference: Transformer?) {
-    let keepsReference = objective.needs.referenceVocabulary
     let begins =
       configuration.reference != nil || keepsSecondCopy
-      ? try communicator.agree { try Transformer(loading: source, workers: frozen.workers) } : frozen
-    return (adapted(begins), keepsReference ? frozen : nil)
+      ? try communicator.agree { try load(source, workers: frozen.workers) } : frozen
+    return (adapted(begins), objective.needs.referenceVocabulary ? frozen : nil)
   }
 
   /// Whether a second model's weights stay in memory while the first one trains.
@@ -129,7 +133,7 @@ struct TrainingSetup {
   func adapted(_ model: Transformer) -> Transformer {
     guard let lowRank else { return model }
     return Transformer(
-      description: model.description, parameters: model.parameters, workers: model.workers,
+      description: model.description, weights: model.weights, workers: model.workers,
       adapter: LowRankAdapter(lowRank, seed: UInt64(configuration.seed)))
   }
 
@@ -160,8 +164,8 @@ struct TrainingSetup {
     return MemoryFormula.Workload(
       tokens: tokens, scoredTokens: scored,
       shards: configuration.gradientExchange == .reduceScatter ? communicator.size : 1, threads: threads,
-      keepsReference: keepsSecondCopy, runsReference: objective.needs.referenceVocabulary, lowRank: lowRank,
-      longest: longest)
+      keepsReference: keepsSecondCopy, runsReference: objective.needs.referenceVocabulary,
+      weightBytes: configuration.weightType(of: source).byteCount, lowRank: lowRank, longest: longest)
   }
 
   /// What users see before step 1.

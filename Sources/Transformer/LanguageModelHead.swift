@@ -16,7 +16,7 @@ struct LanguageModelHead {
   private let budget: Int
 
   private let shape: ModelShape
-  private let parameters: UnsafeMutablePointer<Float>
+  private let weights: ModelWeights
   private let workers: Workers
   private var hidden = Scratch()
   private var logits = Scratch()
@@ -25,9 +25,9 @@ struct LanguageModelHead {
   private var count = 0
   private var request: StatisticRequest = []
 
-  init(shape: ModelShape, parameters: UnsafeMutablePointer<Float>, workers: Workers, budgetBytes: Int) {
+  init(shape: ModelShape, weights: ModelWeights, workers: Workers, budgetBytes: Int) {
     self.shape = shape
-    self.parameters = parameters
+    self.weights = weights
     self.workers = workers
     budget = budgetBytes / MemoryLayout<Float>.stride
   }
@@ -35,7 +35,7 @@ struct LanguageModelHead {
   private var width: Int { shape.width }
   private var vocabulary: Int { shape.vocabulary }
   private var norm: StreamNorm {
-    StreamNorm(shape.model, parameters: parameters, weight: shape.finalNorm, bias: shape.finalNormBias)
+    StreamNorm(shape.model, weights, weight: shape.finalNorm, bias: shape.finalNormBias)
   }
   /// Whether logits are more than a product; a cap of 0 is none.
   private var changesLogits: Bool { shape.model.logitScale != 1 || shape.model.logitCap != nil }
@@ -131,11 +131,10 @@ struct LanguageModelHead {
   private func project(_ chunk: Range<Int>, into room: UnsafeMutablePointer<Float>) {
     let tiles = Panels(vocabulary, limit: Self.vocabularyTile)
     let normed = states(1) + chunk.lowerBound * width
-    workers.run(tiles.count) { item, _ in
+    workers.run(tiles.count) { item, worker in
       let tile = tiles[item]
-      MatrixMultiply.forward(
-        y: room + tile.lowerBound, x: normed, w: parameters + shape.head + tile.lowerBound * width, rows: chunk.count,
-        outputs: tile.count, inputs: width, yStride: vocabulary)
+      weights.matrix(shape.head + tile.lowerBound * width, outputs: tile.count, inputs: width, worker: worker)
+        .forward(y: room + tile.lowerBound, x: normed, rows: chunk.count, yStride: vocabulary)
     }
     guard changesLogits else { return }
     workers.run(chunk.count) { row, _ in
@@ -161,12 +160,12 @@ struct LanguageModelHead {
       if !keepsLogits { project(chunk, into: room) }
       logitsBackward(chunk, room, batch, coefficients, reference)
       let rows = Panels(chunk.count, limit: 64)
-      workers.run(rows.count + (gradients == nil ? 0 : tiles.count)) { item, _ in
+      workers.run(rows.count + (gradients == nil ? 0 : tiles.count)) { item, worker in
         if item < rows.count {
           let part = rows[item]
-          MatrixMultiply.backwardInput(
+          weights.matrix(shape.head, outputs: vocabulary, inputs: width, worker: worker).backwardInput(
             dx: dnormed + (chunk.lowerBound + part.lowerBound) * width, dy: room + part.lowerBound * vocabulary,
-            w: parameters + shape.head, rows: part.count, outputs: vocabulary, inputs: width)
+            rows: part.count)
         } else {
           let tile = tiles[item - rows.count]
           MatrixMultiply.backwardWeight(

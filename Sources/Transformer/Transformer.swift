@@ -8,16 +8,15 @@ import ModelDescription
 /// number of threads. Not safe for use from several threads at once; it holds the room that its passes work in.
 package final class Transformer {
   package let description: ModelDescription
-  /// All weights, laid out as ``ModelDescription/parameters`` says.
-  package let parameters: FloatBuffer
+  /// All weights, laid out as ``ModelDescription/parameters`` says; whoever writes to them calls ``weightsChanged()``.
+  package let weights: WeightBuffer
   package let workers: Workers
-  /// Low-rank adapters, which then train in place of ``parameters``.
+  /// Low-rank adapters, which then train in place of ``weights``.
   package let adapter: LowRankAdapter?
   /// What trains.
   package let trained: TrainedParameters
-  /// The values that train, laid out as ``trained``.
-  package var trainedValues: FloatBuffer { adapter?.values ?? parameters }
 
+  private let values: ModelWeights
   private let shape: ModelShape
   private let layers: [Layer]
   private let attention: TreeAttention
@@ -30,35 +29,49 @@ package final class Transformer {
   /// - Parameters:
   ///   - adapter: is added to the model's projections; the model's own weights then get no gradient.
   ///   - logitBudgetBytes: logits kept between forward and backward; beyond it they are made twice.
-  /// - Precondition: `parameters` has the size the description asks for.
+  /// - Precondition: `weights` has the size the description asks for.
   package init(
-    description: ModelDescription, parameters: FloatBuffer, workers: Workers, adapter: LowRankAdapter? = nil,
+    description: ModelDescription, weights: WeightBuffer, workers: Workers, adapter: LowRankAdapter? = nil,
     logitBudgetBytes: Int = 256 << 20
   ) {
     precondition(
-      parameters.count >= description.bufferCount,
-      "\(parameters.count) floats for a model of \(description.bufferCount)")
+      weights.count >= description.bufferCount, "\(weights.count) weights for a model of \(description.bufferCount)")
+    let values = ModelWeights(weights, of: description, threads: workers.threads)
     let shape = ModelShape(description)
     let attention = TreeAttention(
       heads: shape.heads, keyValueHeads: shape.keyValueHeads, headWidth: shape.headWidth)
     self.description = description
-    self.parameters = parameters
+    self.weights = weights
+    self.values = values
     self.workers = workers
     self.adapter = adapter
     trained = TrainedParameters(description, lowRank: adapter?.layout)
     self.shape = shape
     self.attention = attention
-    layers = shape.layers.enumerated().map { index, weights in
+    layers = shape.layers.enumerated().map { index, offsets in
       Layer(
-        shape: shape, weights: weights, parameters: parameters.pointer, attention: attention, workers: workers,
+        shape: shape, weights: offsets, values: values, attention: attention, workers: workers,
         adapter: adapter.map { LayerAdapter($0.layout, values: $0.values.pointer, layer: index) })
     }
     rotary = description.ropes.map { RotaryTable($0, dimension: description.rotaryDimension) }
     room = Activations(
       shape: shape, attention: attention, threads: workers.threads, lowRank: adapter?.layout)
     head = LanguageModelHead(
-      shape: shape, parameters: parameters.pointer, workers: workers, budgetBytes: logitBudgetBytes)
+      shape: shape, weights: values, workers: workers, budgetBytes: logitBudgetBytes)
   }
+
+  /// fp32 weights, as ``init(description:weights:workers:adapter:logitBudgetBytes:)``.
+  package convenience init(
+    description: ModelDescription, parameters: FloatBuffer, workers: Workers, adapter: LowRankAdapter? = nil,
+    logitBudgetBytes: Int = 256 << 20
+  ) {
+    self.init(
+      description: description, weights: WeightBuffer(parameters), workers: workers, adapter: adapter,
+      logitBudgetBytes: logitBudgetBytes)
+  }
+
+  /// Lets the next pass see what was written to ``weights``.
+  package func weightsChanged() { values.refresh() }
 
   /// log π of every target of the batch, S values, each in natural logarithm.
   ///
@@ -93,22 +106,25 @@ package final class Transformer {
 
   /// The last layer's output, [T,D].
   private func runLayers(_ batch: PackedBatch, forBackward: Bool) -> UnsafeMutablePointer<Float> {
-    let embedding = parameters.pointer + shape.embedding
     for token in batch.tokens { precondition(token >= 0 && token < shape.vocabulary, "token \(token)") }
     for index in rotary.indices { rotary[index].reserve(batch) }
     room.reserve(batch, forBackward: forBackward)
     let input = room.input(0, kept: forBackward)
     for (row, token) in batch.tokens.enumerated() {
-      (input + row * shape.width).update(from: embedding + Int(token) * shape.width, count: shape.width)
+      weights.read(
+        from: shape.embedding + Int(token) * shape.width, count: shape.width, into: input + row * shape.width)
     }
     if description.embeddingScale != 1 {
       tk_scale(input, description.embeddingScale, Int64(batch.tokenCount * shape.width))
     }
     if let positions = shape.positions {
       precondition(batch.longestPath <= description.positionCount!, "\(batch.longestPath) positions")
-      for (row, position) in batch.positions.enumerated() {
-        tk_add(
-          input + row * shape.width, parameters.pointer + positions + Int(position) * shape.width, Int64(shape.width))
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: shape.width) { embedding in
+        let embedding = embedding.baseAddress!
+        for (row, position) in batch.positions.enumerated() {
+          weights.read(from: positions + Int(position) * shape.width, count: shape.width, into: embedding)
+          tk_add(input + row * shape.width, embedding, Int64(shape.width))
+        }
       }
     }
     let rotations = rotary.map { Rotation($0, batch, shape: shape) }

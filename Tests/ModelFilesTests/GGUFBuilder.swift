@@ -12,6 +12,8 @@ struct GGUFBuilder {
   var metadata: [String: Value] = [:]
   /// Shapes rows first, values as fp32.
   var tensors: [String: (shape: [Int], values: [Float])] = [:]
+  /// Tensors of any type: code, shape rows first, and the bytes that stand in the file.
+  var stored: [String: (code: UInt32, shape: [Int], bytes: [UInt8])] = [:]
 
   func bytes() -> [UInt8] {
     var output: [UInt8] = Array("GGUF".utf8)
@@ -23,7 +25,7 @@ struct GGUFBuilder {
       output += Array(text.utf8)
     }
     put(UInt32(3))
-    put(UInt64(tensors.count))
+    put(UInt64(tensors.count + stored.count))
     put(UInt64(metadata.count))
     for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
       put(key)
@@ -53,13 +55,16 @@ struct GGUFBuilder {
       }
     }
     var data: [UInt8] = []
-    for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
+    let all = stored.merging(
+      tensors.mapValues { (code: 0, shape: $0.shape, bytes: $0.values.withUnsafeBytes { Array($0) }) }
+    ) { $1 }
+    for (name, tensor) in all.sorted(by: { $0.key < $1.key }) {
       put(name)
       put(UInt32(tensor.shape.count))
       tensor.shape.reversed().forEach { put(UInt64($0)) }
-      put(UInt32(0))
+      put(tensor.code)
       put(UInt64(data.count))
-      data += tensor.values.withUnsafeBytes { Array($0) }
+      data += tensor.bytes
       data += Array(repeating: 0, count: (32 - data.count % 32) % 32)
     }
     output += Array(repeating: 0, count: (32 - output.count % 32) % 32)

@@ -68,7 +68,8 @@ import Testing
       let lossTypes = try #require(golden["loss_type"]?.array).map { try #require($0.string) }
       seen.formUnion(lossTypes)
       let objective = try ObjectiveRegistry.objective(
-        lossTypes: lossTypes, weights: try Self.numbers(golden["loss_weights"]), options: try Self.options(golden["options"]))
+        lossTypes: lossTypes, weights: try Self.numbers(golden["loss_weights"]),
+        options: try Self.options(golden["options"]))
       let pair = PairStatistics(
         chosen: try Self.response(golden["chosen"]), rejected: try Self.response(golden["rejected"]))
       let (outcome, coefficients) = objective.evaluate(pair)

@@ -155,6 +155,21 @@ void tk_cap_logits(float *logits, float scale, float cap, int64_t count);
 void tk_log_prob_backward_capped(
   float *logits, float lse, float coefficient, int64_t target, float scale, float cap, int64_t count);
 
+// MARK: Numbers of two bytes
+
+/// IEEE 754 binary16, or the upper half of an fp32 number.
+typedef enum { TK_BFLOAT16 = 0, TK_FLOAT16 = 1 } tk_number;
+
+/// y = x, exactly.
+void tk_widen(float *y, const uint16_t *x, int64_t count, tk_number type);
+
+/// y = x rounded to the nearest, ties to even. Returns whether all of y is finite: a number too large for the type becomes
+/// an infinity, a NaN stays one.
+bool tk_narrow(uint16_t *y, const float *x, int64_t count, tk_number type);
+
+/// Whether no x has all bits of `exponent`, the type's mask for it.
+bool tk_halves_finite(const uint16_t *x, int64_t count, uint16_t exponent);
+
 // MARK: Optimizer
 
 /// One AdamW step over `count` parameters, as torch.optim.AdamW computes it:

@@ -26,6 +26,12 @@ package struct ModelSource: Sendable {
   /// Tokenizer files, chat template and generation settings, byte for byte when they come from a folder.
   package let companions: [CompanionFile]
 
+  /// The type of a name, or, for `auto`, the one that the configuration gives to the files' numbers.
+  package func storageType(named name: String) -> StorageType {
+    let stored = configuration["dtype"]?.string ?? configuration["torch_dtype"]?.string ?? ""
+    return StorageType(rawValue: name) ?? StorageType(rawValue: stored) ?? .float32
+  }
+
   /// XXH3-128 over the weight files' bytes, the configuration, the tokenizer's two files and the chat template in use.
   ///
   /// Reads all weights, so keep it. The same weights stored in two ways have two hashes.

@@ -52,9 +52,8 @@ package struct GradientDump {
   package func run() throws -> Report {
     let communicator = setup.communicator
     let path = setup.configuration.out
-    let model = try communicator.agree {
-      try Transformer(loading: setup.reference, workers: Workers(threads: setup.threads))
-    }
+    let workers = Workers(threads: setup.threads)
+    let model = try communicator.agree { try setup.load(setup.reference, workers: workers) }
     let division = Division.divide(Array(pairs.indices), costs: pairs.map(\.tokenCount), ranks: communicator.size)
     let scores = try setup.frozenScores(of: pairs, model: model, consumers: division)
     let (policy, reference) = try setup.policy(from: model)

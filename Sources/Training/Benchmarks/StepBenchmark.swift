@@ -94,7 +94,7 @@ package struct StepBenchmark {
     let communicator = setup.communicator
     let size = setup.configuration.globalBatchSize
     let batches = stride(from: 0, to: pairs.count, by: size).map { Array($0..<min($0 + size, pairs.count)) }
-    let model = try communicator.agree { try Transformer(loading: setup.reference, workers: workers) }
+    let model = try communicator.agree { try setup.load(setup.reference, workers: workers) }
     let (policy, reference) = try setup.policy(from: model)
     let trainer = setup.trainer(of: policy, reference: reference, totalSteps: repeats * batches.count)
     var measurements: [Measurement] = []

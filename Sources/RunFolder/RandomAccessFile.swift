@@ -1,17 +1,16 @@
 import Glibc
-import RunFolder
 
 /// A file that is read at any offset, by any thread at once.
 ///
 /// `pread` instead of a mapping: a file that shrinks while it is mapped kills the process, a short read is an error.
-final class RandomAccessFile: Sendable {
-  let path: String
+package final class RandomAccessFile: Sendable {
+  package let path: String
   /// Bytes of the file when it was opened.
-  let size: Int
+  package let size: Int
   private let descriptor: Int32
 
   /// - Throws: ``TregError``: 66 when the file is missing or a folder, 77 when it may not be read.
-  init(_ path: String) throws {
+  package init(_ path: String) throws {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw FileSystem.error(errno, .reading, path) }
     var status = stat()
@@ -31,7 +30,7 @@ final class RandomAccessFile: Sendable {
   /// Fills `bytes` with what lies at `offset`.
   ///
   /// - Throws: ``TregError`` (74) when the file ends before, or cannot be read.
-  func read(at offset: Int, into bytes: UnsafeMutableRawBufferPointer) throws {
+  package func read(at offset: Int, into bytes: UnsafeMutableRawBufferPointer) throws {
     var done = 0
     while done < bytes.count {
       let count = pread(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
@@ -48,7 +47,7 @@ final class RandomAccessFile: Sendable {
     }
   }
 
-  func bytes(at offset: Int, count: Int) throws -> [UInt8] {
+  package func bytes(at offset: Int, count: Int) throws -> [UInt8] {
     try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
       try read(
         at: offset, into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]))
