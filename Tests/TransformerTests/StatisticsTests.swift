@@ -69,13 +69,14 @@ import Transformer
     let description = try GradientTests.description(
       #""num_attention_heads": 4, "num_key_value_heads": 2, "tie_word_embeddings": true"#)
     let workers = Workers(threads: 1)
-    func model(_ seed: UInt64) -> Transformer {
+    func model(_ seed: UInt64) -> (Transformer, FloatBuffer) {
       let plain = PlainModel(description, seed: seed)
       let parameters = FloatBuffer(count: description.bufferCount)
       for index in plain.weights.indices { parameters.pointer[index] = Float(plain.weights[index]) }
-      return Transformer(description: description, parameters: parameters, workers: workers, logitBudgetBytes: 0)
+      let model = Transformer(description: description, parameters: parameters, workers: workers, logitBudgetBytes: 0)
+      return (model, parameters)
     }
-    let (policy, reference) = (model(3), model(4))
+    let ((policy, parameters), (reference, _)) = (model(3), model(4))
     let batch = PackedBatch(GradientTests.forests[1].map { TokenTree($0) })
     let request = [StatisticRequest.logSquares, .referenceDivergence, .policyDivergence][statistic]
     var random = SplitMix(state: 12)
@@ -100,16 +101,16 @@ import Transformer
       let slice = gradients.slice(parameter.range)
       let norm = slice.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
       try #require(norm > 0)
-      let start = Array(policy.parameters.slice(parameter.range))
+      let start = Array(parameters.slice(parameter.range))
       func along(_ step: Double) -> Double {
         for index in start.indices {
-          policy.parameters.pointer[parameter.offset + index] = start[index] + Float(step * Double(slice[index]) / norm)
+          parameters.pointer[parameter.offset + index] = start[index] + Float(step * Double(slice[index]) / norm)
         }
         return total(forBackward: false)
       }
       let step = 2e-3
       let difference = (along(step) - along(-step)) / (2 * step)
-      for index in start.indices { policy.parameters.pointer[parameter.offset + index] = start[index] }
+      for index in start.indices { parameters.pointer[parameter.offset + index] = start[index] }
       #expect(abs(difference - norm) < 5e-3 * norm + 3e-3, "\(parameter.name): \(difference), \(norm)")
     }
   }
