@@ -53,13 +53,11 @@ package struct GradientDump {
     let communicator = setup.communicator
     let path = setup.configuration.out
     let workers = Workers(threads: setup.threads)
-    var model = try communicator.agree { try setup.loadReference(workers: workers) }
+    var frozen: Transformer? = try communicator.agree { try setup.loadReference(workers: workers) }
     let division = Division.divide(Array(pairs.indices), costs: pairs.map(\.tokenCount), ranks: communicator.size)
-    let scores = try setup.frozenScores(of: pairs, model: model, consumers: division)
-    if setup.configuration.reference != nil {
-      model = try communicator.agree { try setup.loadStart(workers: workers) }
-    }
-    let trainer = setup.trainer(of: setup.adapted(model), exchange: .allReduce)
+    let scores = try setup.frozenScores(of: pairs, model: frozen!, consumers: division)
+    let (policy, reference) = try setup.policy(from: &frozen)
+    let trainer = setup.trainer(of: policy, reference: reference, exchange: .allReduce)
     let own = division[communicator.rank]
     let (metrics, norm) = try trainer.computeGradient(
       own.map { pairs[$0] }, scores: own.compactMap { scores[$0] }, globalCount: pairs.count)
