@@ -95,10 +95,17 @@ extension Interpreter {
         throw TemplateFailure("\(value.kind) cannot be sliced")
       }
       let items = try cut(view.items)
-      // The bounds stay within those of the range, so that no sum overflows.
-      return .view(
-        try View(
-          .range(start: origin + firstPlace * stride, stop: origin + endPlace * stride, step: stride * step), items))
+      func place(_ index: Int) throws -> Int {
+        let product = index.multipliedReportingOverflow(by: stride)
+        let sum = origin.addingReportingOverflow(product.partialValue)
+        guard !product.overflow, !sum.overflow else {
+          throw TemplateFailure(.bound, "the bounds of a range do not fit 64 bits")
+        }
+        return sum.partialValue
+      }
+      let (newStep, overflow) = stride.multipliedReportingOverflow(by: step)
+      guard !overflow else { throw TemplateFailure(.bound, "the step of a range does not fit 64 bits") }
+      return .view(try View(.range(start: try place(firstPlace), stop: try place(endPlace), step: newStep), items))
     case .undefined, .refused: throw value.absence!
     default: throw TemplateFailure("\(value.kind) cannot be sliced")
     }

@@ -212,15 +212,19 @@ final class Interpreter {
     }
     let state = try LoopState(items, level: level, recursion: loop.isRecursive ? (loop, scope) : nil)
     if loop.isRecursive { scopes.append(scope) }
+    var hasCompleted = false
     for (index, item) in items.enumerated() {
       // A macro defined in the body may still hold the scope of the turn before.
       if isKnownUniquelyReferenced(&inner) { inner.removeAll() } else { inner = Scope(parent: scope) }
       state.index = index
       inner.set(SymbolTable.loop, .loop(state))
       try assign(item, to: loop.target, in: inner)
-      if try run(loop.body, in: inner) == .breakLoop { break }
+      let flow = try run(loop.body, in: inner)
+      if flow == .breakLoop { break }
+      if flow == .onward { hasCompleted = true }
     }
-    return .onward
+    // As in jinja2, `else` also follows a loop of which every turn was left early.
+    return hasCompleted ? .onward : try run(loop.otherwise, in: Scope(parent: scope))
   }
 
   /// Runs a macro's body with its parameters bound.

@@ -149,9 +149,11 @@ extension Interpreter {
   }
 
   func padded(_ text: String, _ width: Int, _ fill: String, _ method: String) throws -> String {
+    guard width > 0 else { return text }
     let missing = width - text.unicodeScalars.count
     guard missing > 0 else { return text }
-    try budget.text(text.utf8.count + missing)
+    try budget.text(width)
+    try budget.text(text.utf8.count + missing * fill.utf8.count)
     func fills(_ count: Int) -> String { String(repeating: fill, count: count) }
     switch method {
     case "ljust": return text + fills(missing)

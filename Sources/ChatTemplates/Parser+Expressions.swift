@@ -191,12 +191,7 @@ extension Parser {
       return inner
     case .symbol where token.text == "[":
       advance()
-      var elements: [Expression] = []
-      while !isSymbol("]") {
-        elements.append(try expression())
-        guard skip(symbol: ",") else { break }
-      }
-      try expect(symbol: "]")
+      let elements = try listItems()
       return try make(.list(elements), line, elements)
     case .symbol where token.text == "{":
       return try dictionary()
@@ -248,9 +243,20 @@ extension Parser {
   }
 
   private mutating func subscripted(_ base: Expression, _ line: Int) throws -> Expression {
+    if skip(symbol: "]") {
+      // Nothing between the brackets is an empty tuple.
+      let index = try make(.tuple([]), line, [])
+      return try make(.subscripted(base, index), line, [base, index])
+    }
     var bounds: [Expression?] = [nil]
     var colons = 0
     while !isSymbol("]") {
+      if isSymbol(","), colons == 0, let first = bounds[0] {
+        advance()
+        let rest = try listItems()
+        let index = try make(.tuple([first] + rest), line, [first] + rest)
+        return try make(.subscripted(base, index), line, [base, index])
+      }
       if isSymbol(":"), colons < 2 {
         advance()
         colons += 1
@@ -268,6 +274,17 @@ extension Parser {
     let step = colons == 2 ? bounds[2] : nil
     return try make(
       .slice(base, start: bounds[0], stop: bounds[1], step: step), line, [base] + bounds.compactMap { $0 })
+  }
+
+  /// Expressions up to a `]`, which is skipped.
+  private mutating func listItems() throws -> [Expression] {
+    var elements: [Expression] = []
+    while !isSymbol("]") {
+      elements.append(try expression())
+      guard skip(symbol: ",") else { break }
+    }
+    try expect(symbol: "]")
+    return elements
   }
 
   private func children(of arguments: ArgumentList) -> [Expression] {

@@ -350,7 +350,9 @@ enum PythonText {
 
   /// `text.expandtabs(size)`; what it will add is announced to `budget` first.
   static func expandingTabs(_ text: String, _ size: Int, budget: (Int) throws -> Void) throws -> String {
-    try budget(text.utf8.count + text.utf8.count { $0 == 9 } * max(size, 0))
+    let tabs = text.utf8.count { $0 == 9 }
+    if tabs > 0 { try budget(max(size, 0)) }
+    try budget(text.utf8.count + (tabs > 0 ? tabs * max(size, 0) : 0))
     var column = 0
     return text.unicodeScalars.reduce(into: "") { result, scalar in
       if scalar == "\t" {

@@ -70,15 +70,15 @@ extension ConfigurationKey {
       ConfigurationKey(
         "use_peft", \.usePeft, .flag, .trajectory, "true: low-rank adapters train, and the weights stay as they are"),
       ConfigurationKey(
-        "lora_r", \.loraRank, .integer("a whole number above 0") { $0 > 0 }, aliases: ["lora_rank"], .trajectory,
-        "the rank of the adapters"),
+        "lora_r", \.loraRank, .orNull(.integer("a whole number above 0") { $0 > 0 }), aliases: ["lora_rank"],
+        .trajectory, "the rank of the adapters; null: 16, or that of the adapter that model names"),
       ConfigurationKey(
-        "lora_alpha", \.loraAlpha, .number("a number above 0") { $0 > 0 }, .trajectory,
-        "adapters count lora_alpha / lora_r"),
+        "lora_alpha", \.loraAlpha, .orNull(.number("a number above 0") { $0 > 0 }), .trajectory,
+        "adapters count lora_alpha / lora_r; null: 32, or as the adapter that model names"),
       ConfigurationKey(
         "lora_target_modules", \.loraTargetModules,
         .texts("names of modules, all-linear, or null", mayBeEmpty: true), .trajectory,
-        "the adapted projections; null: queries and values, as PEFT does"),
+        "the adapted projections; null: queries and values, as PEFT does, or as the adapter that model names"),
       ConfigurationKey(
         "use_rslora", \.useRSLoRA, .flag, .trajectory, "true: adapters count lora_alpha / √lora_r"),
     ])
@@ -159,6 +159,8 @@ extension ConfigurationKey {
         "checkpoints that are kept; null: all"),
       ConfigurationKey(
         "save_dtype", \.saveType, .numberType, .free, "float32, bfloat16 or float16: the weights of the trained model"),
+      ConfigurationKey(
+        "max_shard_size", \.maxShardSize, .size, .free, "weights beyond this size are written to several files"),
     ])
 
   private static let machine = ConfigurationSection(

@@ -125,6 +125,28 @@ extension ValueKind<Int> {
   }
 }
 
+extension ValueKind<Int> {
+  /// Bytes, in units of ten as transformers counts: `5GB`, `500MB`.
+  static let size = ValueKind(
+    expectation: "a size such as 5GB or 500MB", isList: false,
+    read: { value in
+      guard case .text(let text) = value else { return nil }
+      let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1000), ("B", 1), ("", 1)]
+      let (unit, factor) = units.first { text.uppercased().hasSuffix($0.0) }!
+      let digits = text.dropLast(unit.count).filter { $0 != " " }
+      guard let number = NumberText.number(digits), number > 0,
+        let bytes = Int(exactly: (number * Double(factor)).rounded()), bytes > 0
+      else { return nil }
+      return bytes
+    },
+    write: { bytes in
+      for (unit, factor) in [("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1000)] where bytes % factor == 0 {
+        return .text("\(bytes / factor)\(unit)")
+      }
+      return .text("\(bytes)B")
+    })
+}
+
 extension ValueKind<Bool> {
   static let flag = ValueKind(
     expectation: "true or false", isList: false,

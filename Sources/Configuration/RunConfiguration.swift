@@ -29,8 +29,10 @@ package struct RunConfiguration: Sendable, Equatable {
   // Adapters.
   /// Whether low-rank adapters train in place of the weights.
   package internal(set) var usePeft = false
-  package internal(set) var loraRank = 16
-  package internal(set) var loraAlpha = 32.0
+  /// nil: 16, or that of the adapter that training starts from.
+  package internal(set) var loraRank: Int?
+  /// nil: 32, or that of the adapter.
+  package internal(set) var loraAlpha: Double?
   /// Empty: those that PEFT adapts by default.
   package internal(set) var loraTargetModules: [String] = []
   package internal(set) var useRSLoRA = false
@@ -66,6 +68,8 @@ package struct RunConfiguration: Sendable, Equatable {
   package internal(set) var saveSteps: Int?
   package internal(set) var saveTotalLimit: Int? = 2
   package internal(set) var saveType = SaveType.float32
+  /// Bytes of the largest file of weights, as long as tensors are smaller.
+  package internal(set) var maxShardSize = 5_000_000_000
 
   // The machine.
   package internal(set) var seed = 42

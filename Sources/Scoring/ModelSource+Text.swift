@@ -42,13 +42,25 @@ extension ModelSource {
 
 extension Transformer {
   /// A model with the weights of `source`, rounded to `type` as they are read.
-  package convenience init(loading source: ModelSource, weights type: WeightType = .float32, workers: Workers) throws {
+  ///
+  /// - Parameter merging: whether an adapter becomes part of the weights, rather than standing beside them in fp32; nil: when
+  ///   they are fp32, where that loses nothing.
+  package convenience init(
+    loading source: ModelSource, weights type: WeightType = .float32, merging: Bool? = nil, workers: Workers
+  ) throws {
+    let beside = merging ?? (type == .float32) ? nil : source.adapter
+    let files = beside?.base ?? source.weights
     let weights = WeightBuffer(count: source.model.bufferCount, type: type)
     if let floats = weights.floats {
-      try source.weights.load(source.model, into: floats.all)
+      try files.load(source.model, into: floats.all)
     } else {
-      try source.weights.load(source.model, into: weights.halves, as: StorageType(rawValue: type.rawValue)!)
+      try files.load(source.model, into: weights.halves, as: StorageType(rawValue: type.rawValue)!)
     }
-    self.init(description: source.model, weights: weights, workers: workers)
+    let adapter = try beside.map { beside in
+      let adapter = LowRankAdapter(beside.layout)
+      try beside.folder.load(beside.layout, into: adapter.values.all)
+      return adapter
+    }
+    self.init(description: source.model, weights: weights, workers: workers, adapter: adapter)
   }
 }

@@ -7,12 +7,14 @@ enum TrainedModelFiles {
   case model(ModelFolderWriter)
   case adapter(AdapterWriter)
 
-  /// - Parameter type: of the written numbers.
-  init(_ source: ModelSource, model: Transformer, type: StorageType = .float32) {
+  /// - Parameters:
+  ///   - type: of the written numbers.
+  ///   - shardBytes: weights beyond this size are divided into several files.
+  init(_ source: ModelSource, model: Transformer, type: StorageType = .float32, shardBytes: Int) {
     if let adapter = model.adapter {
       self = .adapter(AdapterWriter(source, layout: adapter.layout, type: type))
     } else {
-      self = .model(ModelFolderWriter(source, type: type))
+      self = .model(ModelFolderWriter(source, type: type, shardBytes: shardBytes))
     }
   }
 

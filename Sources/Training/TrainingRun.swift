@@ -97,7 +97,7 @@ package final class TrainingRun {
     if let resumed { try communicator.agree { try check(resumed.state) } }
 
     phase = "loading the model"
-    var model = try communicator.agree { try setup.load(setup.reference, workers: workers) }
+    var frozen: Transformer? = try communicator.agree { try setup.loadReference(workers: workers) }
     status.state = .scoring
     try leaderDoes(group) { try status.write(to: layout.status) }
     if start == .overwrite {
@@ -107,15 +107,14 @@ package final class TrainingRun {
         }
       }
     }
-    let scores = try obtainScores(of: setup.train, in: layout.rewards, given: configuration.rewards, model: model)
+    let scores = try obtainScores(of: setup.train, in: layout.rewards, given: configuration.rewards, model: frozen!)
     let heldScores = try setup.held.flatMap {
-      try obtainScores(of: $0, in: heldRewards, given: nil, model: model)
+      try obtainScores(of: $0, in: heldRewards, given: nil, model: frozen!)
     }
-    if setup.configuration.reference != nil {
-      // A reference of its own may have another shape.
-      model = try communicator.agree { try setup.load(setup.source, workers: workers) }
-    }
-    model = setup.adapted(model)
+    // A reference of its own may have another shape, and goes before the model comes.
+    let start = configuration.reference == nil ? frozen : nil
+    frozen = nil
+    let model = setup.adapted(try start ?? communicator.agree { try setup.loadStart(workers: workers) })
     let scoreHash = try scores?.contentHash()
     if let saved = resumed?.state, saved.scoreHash != scoreHash {
       throw TregError(
@@ -133,7 +132,7 @@ package final class TrainingRun {
     var loop = try StepLoop(
       setup: setup, trainer: trainer, scores: scores, heldScores: heldScores, layout: layout, group: group, stop: stop,
       startStep: resumed?.state.step ?? 0, tokenCount: resumed?.state.tokenCount ?? 0)
-    let files = TrainedModelFiles(setup.source, model: model)
+    let files = TrainedModelFiles(setup.source, model: model, shardBytes: configuration.maxShardSize)
     func save(_ step: Int, _ tokens: Int) throws {
       phase = "saving"
       let state = RunState(
@@ -155,7 +154,11 @@ package final class TrainingRun {
     let type = StorageType(rawValue: configuration.saveType.rawValue)!
     let values = try trainer.trainedValues()
     try communicator.agree {
-      if speaks { try TrainedModelFiles(setup.source, model: model, type: type).write(values, to: layout.root) }
+      if speaks {
+        try TrainedModelFiles(
+          setup.source, model: model, type: type, shardBytes: configuration.maxShardSize
+        ).write(values, to: layout.root)
+      }
     }
     status.state = .done
     try leaderDoes(group) { try status.write(to: layout.status) }

@@ -71,7 +71,7 @@ struct TrainingSetup {
     modelHash = opened.hash
     self.objective = objective
     self.template = template
-    lowRank = try configuration.lowRank(of: opened.source.model)
+    lowRank = try configuration.lowRank(of: opened.source)
     plan = try EpochPlan(
       rowCount: train.pairs.count, globalBatchSize: configuration.globalBatchSize, seed: configuration.seed,
       length: configuration.maxSteps > 0 ? .steps(configuration.maxSteps) : .epochs(configuration.numTrainEpochs))
@@ -104,14 +104,21 @@ struct TrainingSetup {
       maximumNorm: configuration.maxGradNorm, microBatchTokens: microBatchTokens)
   }
 
-  /// A model with its weights, held as configured.
-  func load(_ source: ModelSource, workers: Workers) throws -> Transformer {
-    try Transformer(loading: source, weights: configuration.weightType(of: source), workers: workers)
+  /// The frozen model.
+  func loadReference(workers: Workers) throws -> Transformer {
+    guard configuration.reference != nil else { return try loadStart(workers: workers) }
+    return try Transformer(loading: reference, weights: configuration.weightType(of: reference), workers: workers)
   }
 
-  /// The model with what is to train: itself, or with new adapters around its weights.
+  /// The model that training starts from, weights held as configured. An adapter that trains stands beside them.
+  func loadStart(workers: Workers) throws -> Transformer {
+    try Transformer(
+      loading: source, weights: configuration.weightType(of: source), merging: !configuration.usePeft, workers: workers)
+  }
+
+  /// The model with what is to train: itself, an adapter that it has, or new adapters around its weights.
   func adapted(_ model: Transformer) -> Transformer {
-    guard let lowRank else { return model }
+    guard let lowRank, model.adapter == nil else { return model }
     return Transformer(
       description: model.description, weights: model.weights, workers: model.workers,
       adapter: LowRankAdapter(lowRank, seed: UInt64(configuration.seed)))
@@ -144,7 +151,8 @@ struct TrainingSetup {
       tokens: tokens, scoredTokens: scored,
       shards: configuration.gradientExchange == .reduceScatter ? communicator.size : 1, threads: threads,
       weightBytes: configuration.weightType(of: source).byteCount,
-      lowRank: lowRank, longest: longest)
+      lowRank: lowRank, longest: longest,
+      processBytes: MemoryFormula.Workload.processBytes(ranks: communicator.size))
   }
 
   /// What users see before step 1.
@@ -158,8 +166,12 @@ struct TrainingSetup {
     lines.append("model: \(source.model.architecture), \(NumberFormat.count(source.model.parameterCount)) parameters")
     if let lowRank {
       lines.append(
-        "adapters: rank \(lowRank.description.rank) at \(lowRank.projections.count) projections, "
+        "adapters: rank \(lowRank.rankText) at \(lowRank.projections.count) projections, "
           + "\(NumberFormat.count(lowRank.parameterCount)) parameters train")
+      if let start = source.adapter {
+        let dropout = start.folder.dropout == 0 ? "" : "; its lora_dropout \(start.folder.dropout) is left out"
+        lines.append("they start as \(source.place), which is the reference unless another is named" + dropout)
+      }
     }
     lines.append("data: \(train.summary)")
     if let held { lines.append("eval_data: \(held.summary)") }

@@ -83,6 +83,23 @@ import Testing
     #expect(parsed.place(of: "seed") == "seed")
   }
 
+  @Test func numberFormatsAndSizesAreReadAsPeopleWriteThem() throws {
+    for (text, type) in [("bf16", "bfloat16"), ("float16", "float16"), ("torch.float32", "float32"), ("auto", "auto")] {
+      #expect(try parse("torch_dtype: \(text)").configuration.weights.rawValue == type)
+      #expect(try parse(nil, ["--dtype", text]).configuration.weights.rawValue == type)
+    }
+    #expect(try parse("save_dtype: fp16").configuration.saveType == .float16)
+    #expect(failure("weights: int8").line.contains("expected float32, bfloat16, float16, auto"))
+    for (text, bytes) in [("5GB", 5_000_000_000), ("1.5 MB", 1_500_000), ("200kb", 200_000), ("12345", 12_345)] {
+      let configuration = try parse("model: m\ndata: d\nout: o\nmax_shard_size: \(text)").configuration
+      #expect(configuration.maxShardSize == bytes)
+      #expect(try parse(configuration.yamlText).configuration == configuration)
+    }
+    for text in ["0", "-1GB", "GB", "1e30GB", "nan"] {
+      #expect(failure("max_shard_size: \(text)").code == .configuration, "\(text)")
+    }
+  }
+
   @Test func theMarginOfSimPOBecomesARatio() throws {
     #expect(try parse("simpo_gamma: 3\nbeta: 10").configuration.gammaBetaRatio == 0.3)
     #expect(try parse("gamma_beta_ratio: 0.5\nbeta: 10", ["--simpo-gamma", "3"]).configuration.gammaBetaRatio == 0.3)

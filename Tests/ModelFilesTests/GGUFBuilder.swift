@@ -7,6 +7,7 @@ struct GGUFBuilder {
     case string(String)
     case strings([String])
     case integers([Int32])
+    case numbers([Float])
   }
 
   var metadata: [String: Value] = [:]
@@ -52,6 +53,11 @@ struct GGUFBuilder {
         put(UInt32(5))
         put(UInt64(list.count))
         list.forEach { put($0) }
+      case .numbers(let list):
+        put(UInt32(9))
+        put(UInt32(6))
+        put(UInt64(list.count))
+        list.forEach { put($0.bitPattern) }
       }
     }
     var data: [UInt8] = []

@@ -7,6 +7,10 @@ Needs transformers and jinja2. A grammar gives mostly well-typed templates of ev
 method; some places are given a value of another type on purpose, and some templates are damaged, so that errors are
 compared too, by their kind. With `--golden`, writes the small file that `make test` reads.
 
+Not generated, as the interpreter knowingly differs: sums and repr of `Markup` (what `escape` and `safe` give is plain text there);
+integers beyond 64 bits and complex numbers (refused); names that an outer body reads inside a loop or macro before
+setting them itself (jinja2 then hides the value from outside); the filters and tags that are refused by name.
+
 Lines without `template` are contexts, in order; the others name one by its index.
 """
 
@@ -195,11 +199,11 @@ class Generator:
         s = lambda: self.expression(min(d - 1, 1), "str")
         i = lambda: self.pick("1", "2", "0", "-1", "5", "10", "n")
         return self.pick(
-            "trim", f"trim({s()})", "upper", "lower", "title", "capitalize", f"replace({s()}, {s()})", f"replace({s()}, {s()}, {i()})", "string", "e", "escape", "safe",
+            "trim", f"trim({s()})", "upper", "lower", "title", "capitalize", f"replace({s()}, {s()})", f"replace({s()}, {s()}, {i()})", "string",
             "indent", f"indent({i()})", f"indent({i()}, true)", f"indent(width={i()}, first=true, blank=true)", f"indent({s()})", f"center({i()})", "center",
             f"default({s()})", f"default({s()}, true)", "d('x', boolean=yes)", "reverse", "first", "last", "wordcount", "length", "int", "float", f"int({i()})", f"float({i()})",
             f"int(default={i()}, base={self.pick('16', '2', '8', '0', '10', '36')})", "list", "unique | list", "sort | join", f"truncate({i()})", f"truncate({i()}, true)", f"truncate({i()}, true, '..')", f"truncate({i()}, leeway=0)",
-            "urlencode", "forceescape", "count", "tojson", "attr('upper')", "nosuchfilter" if self.chance(0.1) else "trim", "map('upper') | join", "select | list", "batch(2) | list", f"format({s()})",
+            "urlencode", "count", "tojson", "attr('upper')", "nosuchfilter" if self.chance(0.1) else "trim", "map('upper') | join", "select | list", "batch(2) | list", f"format({s()})",
             "min", "max", "abs", "round", "sum", "items | list", "dictsort", f"join({s()})", "groupby(0)", "slice(2) | list", "filesizeformat", "trim | trim",
         )
 
@@ -220,7 +224,7 @@ class Generator:
 
     def expr_float(self, d):
         if d <= 0 or self.chance(0.3):
-            return self.pick("0.5", "1.0", "2.75", "1e3", "1.5e-7", "ratio", "floats[0]", "floats[1]", "1e16", "123456789.125", "0.1", "1e22", "3.0e+2", "1_0.5")
+            return self.pick("0.5", "1.0", "2.75", "1e3", "1.5e-7", "ratio", "floats[0]", "floats[1]", "1e16", "123456789.125", "0.1", "3.0e+2", "1_0.5")
         f = lambda: self.expression(d - 1, self.pick("float", "float", "int"))
         return self.pick(f"{f()} {self.pick('+', '-', '*', '/', '//', '%')} {f()}", f"-{f()}", f"{f()} | float", f"{self.expression(d - 1)} | float", f"{f()} | round({self.pick('', '1', '2', '-1', '0, ' + repr('floor'), '1, ' + repr('ceil'), 'method=' + repr('common'), '2, ' + repr('x'))})",
                          f"{f()} / {f()}", f"{f()} ** {self.pick('2', '-1', '2.0')}", f"{f()} | abs", f"{f()} | int", f"{f()} | string | float")
@@ -340,7 +344,7 @@ class Generator:
             name = self.name()
             form = self.random.randrange(8)
             if form == 0:
-                text = self.tag(f"set {name}{self.pick('', ' | upper', ' | trim | length', ' | replace(' + repr('a') + ', ' + repr('b') + ')', ' | nosuch' if self.chance(0.1) else '')}") + self.block(depth - 1) + self.tag("endset")
+                text = self.tag(f"set {self.pick('x', 'y', 'z')}{self.pick('', ' | upper', ' | trim | length', ' | replace(' + repr('a') + ', ' + repr('b') + ')', ' | nosuch' if self.chance(0.1) else '')}") + self.block(depth - 1) + self.tag("endset")
                 type = "str"
             elif form == 1:
                 text = self.tag(f"set {name}, q = {self.pick('1, 2', '(1, 2)', self.expression(2, 'list'))}")
@@ -370,6 +374,8 @@ class Generator:
         if choice == 24:
             return self.pick(self.tag("if " + self.expression(1, "bool")) + "{{ raise_exception('no ' ~ n) }}" + self.tag("endif"), self.tag("do x"),
                              self.tag("else"), self.tag("break"), self.tag("macro m(a, a)") + self.tag("endmacro"), self.tag("set 1 = 2"), self.tag("for x in numbers") + "x") if self.chance(0.35) else self.output(depth)
+        if choice == 25:
+            return "{{ " + self.expression(2, "str") + self.pick(" | e", " | escape", " | safe", " | tojson | safe", " | forceescape") + " }}"
         return self.output(depth)
 
     def loop(self, depth):
@@ -443,10 +449,10 @@ def main():
     arguments = parser.parse_args()
     if arguments.golden:
         path, chosen, total = GOLDEN, [], 0
-        for case in cases(arguments.seed, 2000):
+        for case in cases(arguments.seed, 600):
             case.pop("note", None)
             size = len(json.dumps(case))
-            if size < 400 and total + size < 60_000:
+            if size < 400 and total + size < 40_000:
                 chosen.append(case)
                 total += size
     else:

@@ -28,7 +28,11 @@ struct GGUFConfiguration {
     func positive(_ suffix: String) throws -> Int {
       let key = "\(name).\(suffix)"
       let value = try file.required(file.integer(key), key)
-      guard value > 0 else { throw file.failure("metadata \(key) must be positive, found \(value)") }
+      // A list is made of the layers, before anything else is compared with the file.
+      let most = suffix == "block_count" ? 4096 : 1 << 24
+      guard value > 0, value <= most else {
+        throw file.failure("metadata \(key) must lie in 1…\(most), found \(value)")
+      }
       return value
     }
     width = try positive("embedding_length")

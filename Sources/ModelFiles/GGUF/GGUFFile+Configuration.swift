@@ -21,7 +21,9 @@ extension GGUFFile {
 
     var builder = try GGUFConfiguration(self, name: name, architecture: architecture, window: window)
     try builder.addFamily()
-    let configuration = JSONValue.object(builder.members)
+    var sorted: JSONObject = [:]
+    for (key, value) in builder.members.sorted(by: { $0.key < $1.key }) { sorted[key] = value }
+    let configuration = JSONValue.object(sorted)
     // Checks every size before the weights rely on them.
     let description = try ModelDescription(configuration: configuration, place: place)
     let leavingOut: Set<String> = builder.hasRepeatedOutput ? ["output.weight"] : []

@@ -53,11 +53,11 @@ package struct GradientDump {
     let communicator = setup.communicator
     let path = setup.configuration.out
     let workers = Workers(threads: setup.threads)
-    var model = try communicator.agree { try setup.load(setup.reference, workers: workers) }
+    var model = try communicator.agree { try setup.loadReference(workers: workers) }
     let division = Division.divide(Array(pairs.indices), costs: pairs.map(\.tokenCount), ranks: communicator.size)
     let scores = try setup.frozenScores(of: pairs, model: model, consumers: division)
     if setup.configuration.reference != nil {
-      model = try communicator.agree { try setup.load(setup.source, workers: workers) }
+      model = try communicator.agree { try setup.loadStart(workers: workers) }
     }
     let trainer = setup.trainer(of: setup.adapted(model), exchange: .allReduce)
     let own = division[communicator.rank]
