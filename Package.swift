@@ -138,7 +138,7 @@ let package = Package(
     tests(of: "LaunchPlan", ["RunFolder"]),
     tests(of: "ModelFiles", ["FuzzSupport", "ModelDescription", "OrderedJSON", "RunFolder", "Tokenization"]),
     tests(of: "Collectives", ["collectives-check"]),
-    tests(of: "Tokenization", ["OrderedJSON", "RunFolder"]),
+    tests(of: "Tokenization", ["FuzzSupport", "OrderedJSON", "RunFolder"]),
     tests(
       of: "Evaluation",
       [
