@@ -1,6 +1,7 @@
 import Compute
 import Configuration
 import ModelFiles
+import OrderedJSON
 import PreferenceData
 import Reporting
 import RunFolder
@@ -12,6 +13,7 @@ import Transformer
 package struct RowInspection {
   private let configuration: RunConfiguration
   private let threads: Int
+  private let source: ModelSource
   /// The model that token rewards are of.
   private let scoring: ModelSource
   private let tokenizer: Tokenizer
@@ -20,41 +22,58 @@ package struct RowInspection {
   private var skipsBadRows: Bool { configuration.badRows == .skip }
 
   /// - Parameter configuration: `model` (and `reference`, whose rewards are shown when it is given), `data`, `rewards`,
-  ///   `treg_template`, and the keys about rows.
+  ///   `treg_alpha`, `treg_template`, and the keys about rows.
   package init(_ configuration: RunConfiguration, environment: [String: String]) throws {
     self.configuration = configuration
     threads = configuration.threadCount(environment: environment)
-    let source = try ModelSource.open(configuration.model)
-    scoring = try configuration.reference.map { try ModelSource.open($0) } ?? source
+    source = try ModelSource.open(configuration.model, environment: environment)
+    scoring = try configuration.reference.map { try ModelSource.open($0, environment: environment) } ?? source
     tokenizer = try source.tokenizer()
     pairTokenizer = try source.pairTokenizer(tokenizer, limits: configuration.lengthLimits(for: source.model))
   }
 
-  /// Counts and lengths of all rows.
-  package func summary() throws -> String {
-    let data = try readAll()
-    return "\(data.summary)\n\n\(LengthSummary(data.pairs))"
+  /// Counts and lengths of all rows. Bad rows are counted, whatever `bad_rows` says.
+  package func summary() throws -> FileSummary {
+    let data = try RunTokens.read(
+      configuration.data, tokenizer: pairTokenizer, skippingBadRows: true, threads: threads)
+    var whole = data.pairs
+    if data.pairs.contains(where: { !$0.truncation.isEmpty }) || data.tokens.skipped.count > 0 {
+      // How long the rows are that were cut, or had no room.
+      let unlimited = try source.pairTokenizer(tokenizer, limits: LengthLimits())
+      whole = try unlimited.tokenize(data.rows.rows, badRows: .skip, threads: threads).pairs
+    }
+    return FileSummary(data, uncut: whole, maxLength: configuration.maxLength, context: source.model.maximumLength)
   }
 
-  /// One row with its token rewards: those of the folder `rewards`, else made for this row by the model.
+  /// One row with its token rewards: those of the folder `rewards`, else made for this row by the model, unless
+  /// `treg_alpha` is 0.
   ///
-  /// - Parameter number: position over all files, from 0.
+  /// - Parameters:
+  ///   - number: position over all files, from 0.
+  ///   - showingIds: a line for each token, with its id.
   /// - Throws: usage (64) when there is no such row, 65 when it cannot be used, and what reading and scoring throw.
-  package func row(_ number: Int, palette: Terminal.Palette) throws -> String {
+  package func row(_ number: Int, terminal: Terminal, showingIds: Bool = false) throws -> String {
+    let isWeighted = [["dpo"], ["simpo"]].contains(configuration.lossType) && configuration.tregAlpha > 0
+    let view = RowView(
+      tokens: try tokens(ofRow: number), terminal: terminal, alpha: isWeighted ? configuration.tregAlpha : nil)
+    return showingIds ? view.table : view.text
+  }
+
+  /// One row as a JSON object: ids, texts, parts, log-probs and rewards.
+  package func json(ofRow number: Int) throws -> JSONValue { try tokens(ofRow: number).json }
+
+  private func tokens(ofRow number: Int) throws -> RowTokens {
     let found = try configuration.rewards == nil ? scoredNow(number) : scoredBefore(number)
-    return RowView(pair: found.pair, scores: found.scores, tokenizer: tokenizer, palette: palette).text
+    return RowTokens(found.pair, scores: found.scores, tokenizer: tokenizer)
   }
 
-  private func readAll() throws -> RunTokens {
-    try RunTokens.read(configuration.data, tokenizer: pairTokenizer, skippingBadRows: skipsBadRows, threads: threads)
-  }
-
-  private func scoredNow(_ number: Int) throws -> (pair: TokenizedPair, scores: RowScores) {
+  private func scoredNow(_ number: Int) throws -> (pair: TokenizedPair, scores: RowScores?) {
     let rows = try PreferenceFile.read(configuration.data, badRows: skipsBadRows ? .skip : .error)
     guard let row = rows.rows.first(where: { $0.row == number }) else {
       throw Self.absent(number, readCount: rows.readCount)
     }
     let pair = try pairTokenizer.tokenize(row)
+    guard configuration.tregAlpha > 0 else { return (pair, nil) }
     let template = try ContrastiveTemplate.find(configuration.tregTemplate)
     let scorer = Scorer(
       model: try Transformer(loading: scoring, workers: Workers(threads: threads)),
@@ -63,8 +82,9 @@ package struct RowInspection {
     return (pair, try scorer.score(pair))
   }
 
-  private func scoredBefore(_ number: Int) throws -> (pair: TokenizedPair, scores: RowScores) {
-    let data = try readAll()
+  private func scoredBefore(_ number: Int) throws -> (pair: TokenizedPair, scores: RowScores?) {
+    let data = try RunTokens.read(
+      configuration.data, tokenizer: pairTokenizer, skippingBadRows: skipsBadRows, threads: threads)
     guard let index = data.pairs.firstIndex(where: { $0.row == number }) else {
       throw Self.absent(number, readCount: data.rows.readCount)
     }

@@ -1,53 +1,114 @@
 import PreferenceData
 import Reporting
-import Scoring
-import Tokenization
 
-/// One row with its scores as text for a terminal.
+/// One row as text for a terminal: what the template wrote dim, scored tokens bright, rewards as colours behind them.
 struct RowView {
-  let pair: TokenizedPair
-  let scores: RowScores
-  let tokenizer: Tokenizer
-  let palette: Terminal.Palette
+  let tokens: RowTokens
+  let terminal: Terminal
+  /// α of the T-REG term where tokens weigh 1 ± α·r̂ in the gradient; nil for objectives in which they do not.
+  let alpha: Double?
 
+  private var pair: TokenizedPair { tokens.pair }
+  private var colouring: TokenColouring { TokenColouring(terminal.palette, scale: scale) }
+
+  /// The text with all tokens in their order.
   var text: String {
-    let colouring = TokenColouring(palette, scale: scale)
-    return [
-      "row \(pair.row)  \(pair.source.place)",
-      "\(pair.tokenCount) tokens with the shared prompt, \(pair.scoredCount) scored; truncated: \(truncation)", "",
-      "prompt: \(pair.prompt.count) tokens, shared and not scored",
-      TokenTexts.of(pair.prompt, tokenizer).map { colouring.text(of: $0, reward: nil) }.joined(), "",
-      section("chosen", pair.chosen, scores.chosen, colouring), "",
-      section("rejected", pair.rejected, scores.rejected, colouring), "", colouring.legend,
-    ].joined(separator: "\n")
+    var lines = heading
+    lines += [rule("prompt", promptFacts), running(tokens.prompt), ""]
+    for (name, side) in sides { lines += [rule(name, facts(side)), running(side.items), ""] }
+    return (lines + legend).joined(separator: "\n")
   }
+
+  /// A line for each token, with its id.
+  var table: String {
+    var lines = heading
+    lines += [rule("prompt", promptFacts), table(of: tokens.prompt, weight: 0), ""]
+    for (name, side) in sides {
+      lines += [rule(name, facts(side)), table(of: side.items, weight: name == "chosen" ? 1 : -1), ""]
+    }
+    return (lines + legend).joined(separator: "\n")
+  }
+
+  private var sides: [(String, RowTokens.Side)] { [("chosen", tokens.chosen), ("rejected", tokens.rejected)] }
+
+  private var heading: [String] {
+    let cut = tokens.truncated.isEmpty ? "nothing" : tokens.truncated.joined(separator: ", ")
+    return [
+      "row \(pair.row)  \(TokenColouring.visibleLine(pair.source.place))",
+      "\(pair.tokenCount) tokens with the shared prompt, \(pair.scoredCount) scored; truncated: \(cut)", "",
+    ]
+  }
+
+  private var promptFacts: [String] {
+    ["\(pair.prompt.count) tokens", "shared", "not scored"]
+  }
+
+  private func facts(_ side: RowTokens.Side) -> [String] {
+    let own = side.items.count - side.scoredCount
+    var facts = ["\(side.scoredCount) tokens scored" + (own > 0 ? " after \(own) of its own prompt" : "")]
+    if let mean = side.meanReference { facts.append("log π_ref \(NumberFormat.fixed(mean, decimals: 3))") }
+    if let mean = side.meanReward { facts.append("reward \(NumberFormat.signed(mean, decimals: 4))") }
+    if side.sharedCount > 0 { facts.append("first \(side.sharedCount) as chosen") }
+    return facts
+  }
+
+  /// `── chosen ── 252 tokens scored · reward −0.0063 ─────`, as wide as the terminal but no wider than 100 columns.
+  private func rule(_ name: String, _ facts: [String]) -> String {
+    let title = "── \(name) ── \(facts.joined(separator: " · ")) "
+    return title + String(repeating: "─", count: max(min(terminal.width, 100) - title.count, 2))
+  }
+
+  private func running(_ items: [RowTokens.Item]) -> String {
+    items.map { colouring.text(of: $0.text, reward: $0.reward.map(Double.init), emphasis: emphasis($0)) }.joined()
+  }
+
+  private func emphasis(_ item: RowTokens.Item) -> TokenColouring.Emphasis {
+    switch item.part {
+    case .template: .dim
+    case .prompt: .plain
+    case .scored: .bright
+    }
+  }
+
+  /// - Parameter weight: the sign with which rewards enter a token's weight.
+  private func table(of items: [RowTokens.Item], weight: Double) -> String {
+    let hasScores = items.contains { $0.reference != nil }
+    let hasRewards = items.contains { $0.reward != nil }
+    var columns: [(title: String, alignment: Table.Alignment)] = [("position", .right), ("id", .right)]
+    if hasScores { columns.append(("log π_ref", .right)) }
+    if hasRewards { columns.append(("reward", .right)) }
+    if hasRewards, alpha != nil { columns.append(("weight", .right)) }
+    columns.append(("token", .left))
+    var table = Table(columns)
+    for item in items {
+      var cells = ["\(item.position)", "\(item.token)"]
+      if hasScores { cells.append(item.reference.map { NumberFormat.fixed(Double($0), decimals: 3) } ?? "") }
+      if hasRewards {
+        cells.append(item.reward.map { NumberFormat.signed(Double($0), decimals: 3) } ?? "")
+        if let alpha {
+          cells.append(item.reward.map { NumberFormat.fixed(1 + weight * alpha * Double($0), decimals: 3) } ?? "")
+        }
+      }
+      // One line a token, whatever it holds.
+      let shown = item.text.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "⏎")
+      cells.append(colouring.text(of: shown, reward: nil, emphasis: emphasis(item)))
+      table.append(cells)
+    }
+    return table.text
+  }
+
+  private var legend: [String] {
+    var lines: [String] = []
+    if terminal.palette != .none {
+      let parts: [(String, TokenColouring.Emphasis)] = [("template", .dim), ("prompt", .plain), ("scored", .bright)]
+      lines.append(parts.map { colouring.text(of: $0.0, reward: nil, emphasis: $0.1) }.joined(separator: "  "))
+    }
+    if !rewards.isEmpty { lines.append(colouring.legend) }
+    return lines
+  }
+
+  private var rewards: [Float] { (tokens.chosen.items + tokens.rejected.items).compactMap(\.reward) }
 
   /// The largest reward of the row has the full colour, but for rows where hardly any differs from zero.
-  private var scale: Double {
-    let largest = (scores.chosen.rewards + scores.rejected.rewards).map { abs($0) }.max() ?? 0
-    return max(Double(largest), 0.05)
-  }
-
-  private var truncation: String {
-    let parts: [(Truncation, String)] = [(.prompt, "prompt"), (.chosen, "chosen"), (.rejected, "rejected")]
-    let names = parts.filter { pair.truncation.contains($0.0) }.map(\.1)
-    return names.isEmpty ? "nothing" : names.joined(separator: ", ")
-  }
-
-  private func section(
-    _ name: String, _ response: Response, _ scores: ResponseScores, _ colouring: TokenColouring
-  ) -> String {
-    func mean(_ values: [Float]) -> Double { values.reduce(0.0) { $0 + Double($1) } / Double(max(values.count, 1)) }
-    let rewards = scores.rewards
-    var heading = "\(name): \(response.scoredCount) tokens scored"
-    if response.scoredFrom > 0 { heading += " after \(response.scoredFrom) of its own prompt" }
-    heading += ", mean log π_ref \(NumberFormat.fixed(mean(scores.reference), decimals: 3))"
-    if !rewards.isEmpty { heading += ", mean reward \(NumberFormat.signed(mean(rewards), decimals: 4))" }
-    let texts = TokenTexts.of(response.tokens, tokenizer)
-    let body = texts.enumerated().map { index, text in
-      let place = index - response.scoredFrom
-      return colouring.text(of: text, reward: rewards.indices.contains(place) ? Double(rewards[place]) : nil)
-    }
-    return heading + "\n" + body.joined()
-  }
+  private var scale: Double { max(Double(rewards.map { abs($0) }.max() ?? 0), 0.05) }
 }

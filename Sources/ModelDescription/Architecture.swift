@@ -28,6 +28,14 @@ struct Architecture: Sendable {
     "Gemma3ForCausalLM": gemma3, "Phi3ForCausalLM": phi3, "Olmo2ForCausalLM": olmo2, "GraniteForCausalLM": granite,
     "GPT2LMHeadModel": gpt2,
   ]
+
+  /// The class that transformers makes for a `model_type`, in files that name no architecture.
+  static let namesByModelType: [String: String] = [
+    "llama": "LlamaForCausalLM", "mistral": "MistralForCausalLM", "qwen2": "Qwen2ForCausalLM",
+    "qwen3": "Qwen3ForCausalLM", "smollm3": "SmolLM3ForCausalLM", "gemma": "GemmaForCausalLM",
+    "gemma2": "Gemma2ForCausalLM", "gemma3_text": "Gemma3ForCausalLM", "phi3": "Phi3ForCausalLM",
+    "olmo2": "Olmo2ForCausalLM", "granite": "GraniteForCausalLM", "gpt2": "GPT2LMHeadModel",
+  ]
 }
 
 // MARK: Llama and its kin
@@ -35,9 +43,6 @@ struct Architecture: Sendable {
 extension Architecture {
   /// Llama 2, 3, 3.1, 3.2, SmolLM2 and all that name themselves so.
   private static let llama = Architecture(standards: common) { model, reader in
-    if reader.value("sliding_window") != nil {
-      throw reader.failure("sliding_window", "must be null: LlamaForCausalLM has none")
-    }
     try model.readActivation(reader)
     try model.readBiases(reader)
     try model.readRope(reader)
@@ -112,7 +117,10 @@ extension Architecture {
   }
 
   private static let phi3 = Architecture(
-    standards: with(["max_position_embeddings": 4096, "rms_norm_eps": 1e-5, "pad_token_id": 32_000])
+    standards: with([
+      "max_position_embeddings": 4096, "original_max_position_embeddings": 4096, "rms_norm_eps": 1e-5,
+      "pad_token_id": 32_000,
+    ])
   ) { model, reader in
     model.naming = .fused
     try model.readActivation(reader)
@@ -183,7 +191,9 @@ extension Architecture {
 
   private static let gemma = Architecture(standards: with(gemmaStandards)) { model, reader in
     try readGemma(&model, reader)
-    try model.readActivation(reader, key: reader.value("hidden_activation") == nil ? "hidden_act" : "hidden_activation")
+    try model.readActivation(reader)
+    // The first files say "gelu", but the models were trained with its tanh form.
+    if model.activation == .gelu { model.activation = .geluTanh }
     try model.readRope(reader)
   }
 

@@ -7,7 +7,9 @@ extension ModelDescription {
 
   /// Reads a `config.json` as transformers 4 or 5 writes it.
   ///
-  /// A key that is missing means what it means to transformers' configuration class of that architecture.
+  /// A key that is missing means what it means to transformers' configuration class of that architecture, but for the
+  /// sizes that every published file states (`vocab_size`, `hidden_size`, `num_hidden_layers`, `num_attention_heads`) and
+  /// the ids of special tokens, which are none when they are missing.
   /// - Parameter place: the file, for messages.
   /// - Throws: ``TregError`` (65) naming the key, when a value is missing, out of range, or asks for something that is not
   ///   known: another architecture, activation or rotary scaling, quantised weights.
@@ -69,19 +71,41 @@ extension ModelDescription {
     bufferCount = layout.bufferCount
   }
 
+  /// The first of `architectures`, else the class that transformers makes for `model_type`.
   private static func architectureName(_ reader: ConfigurationReader) throws -> String {
     let known = "known are \(knownArchitectures.joined(separator: ", "))"
     guard let value = reader.value("architectures") else {
-      throw reader.failure("architectures", "is missing; \(known)")
+      guard let type = try reader.optionalString("model_type") else {
+        throw reader.failure("architectures", "is missing; \(known)")
+      }
+      guard let name = Architecture.namesByModelType[type] else {
+        throw reader.failure("model_type", "is \(type), which is not supported\(remark(reader)); \(known)")
+      }
+      return name
     }
     guard let names = value.array, let name = names.first?.string else {
       throw reader.failure(
         "architectures", "must be a list of names, found \(ConfigurationReader.text(value)); \(known)")
     }
     guard Architecture.known[name] != nil else {
-      throw reader.failure("architectures", "names \(name), which is not supported; \(known)")
+      throw reader.failure("architectures", "names \(name), which is not supported\(remark(reader)); \(known)")
     }
     return name
+  }
+
+  /// What kind of model a file describes that cannot be read, and what its owner can do.
+  private static func remark(_ reader: ConfigurationReader) -> String {
+    if let text = reader.value("text_config") {
+      guard let name = text["model_type"]?.string.flatMap({ Architecture.namesByModelType[$0] }) else {
+        return " (it holds more than a language model)"
+      }
+      return
+        " (it holds more than a language model; the \(name) inside it can be trained once it is a folder of its own)"
+    }
+    let expertKeys = ["num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts", "num_experts_per_tok"]
+    if expertKeys.contains(where: { reader.value($0) != nil }) { return " (a mixture of experts)" }
+    if reader.value("is_encoder_decoder")?.bool == true { return " (an encoder with a decoder)" }
+    return ""
   }
 }
 

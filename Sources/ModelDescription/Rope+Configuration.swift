@@ -8,14 +8,15 @@ extension ConfigurationReader {
     return value["full_attention"] != nil || value["sliding_attention"] != nil
   }
 
-  /// `rope_parameters` (transformers 5) or `rope_scaling` (transformers 4), of one layer type where they differ.
+  /// `rope_parameters` (transformers 5) or `rope_scaling` (transformers 4), of one layer type where they differ. Of both the
+  /// old one counts, unless it is empty.
   func ropeObject(layerType: String?) -> (key: String, value: JSONValue)? {
     if nestsRopes, let layerType {
       guard let value = object["rope_parameters"]?[layerType], !value.isNull else { return nil }
       return ("rope_parameters.\(layerType)", value)
     }
-    for key in ["rope_parameters", "rope_scaling"] {
-      if let value = object[key], !value.isNull { return (key, value) }
+    for key in ["rope_scaling", "rope_parameters"] {
+      if let value = object[key], !value.isNull, value.object?.isEmpty != true { return (key, value) }
     }
     return nil
   }

@@ -82,11 +82,29 @@ package struct SkippedRows: Sendable, Equatable {
   package private(set) var count = 0
   /// `place: reason` of the first rows left out.
   package private(set) var reasons: [String] = []
+  /// How many rows were left out for which kind of reason: messages without places, numbers as `N`.
+  package private(set) var kinds: [String: Int] = [:]
+  /// Further kinds count as `other reasons`, so that messages which quote their row do not fill the memory.
+  package static let kindLimit = 32
 
   package init() {}
 
   package mutating func add(_ error: TregError) {
     count += 1
     if reasons.count < Self.reasonLimit { reasons.append(error.description) }
+    let kind = Self.kind(of: error.message)
+    kinds[kinds[kind] != nil || kinds.count < Self.kindLimit ? kind : "other reasons", default: 0] += 1
+  }
+
+  private static func kind(of message: String) -> String {
+    var kind = ""
+    for character in message {
+      if !("0"..."9").contains(character) {
+        kind.append(character)
+      } else if kind.last != "N" {
+        kind.append("N")
+      }
+    }
+    return kind
   }
 }

@@ -37,8 +37,9 @@ package enum Console {
     return error is TregError ? text : "internal error: \(text)"
   }
 
+  /// Without line breaks and control characters, which names of files and texts of data may hold.
   private static func oneLine(_ text: String) -> String {
-    text.split(whereSeparator: \.isNewline).joined(separator: " ")
+    TokenColouring.visibleLine(text.split(whereSeparator: \.isNewline).joined(separator: " "))
   }
 
   /// Bytes that the other end does not take are lost: there is nobody to tell.

@@ -3,6 +3,19 @@
 ///
 /// Without colour a number follows each token that is not near zero: `wrong[-0.31]`.
 package struct TokenColouring: Sendable {
+  /// How much a token stands out; without colour all are alike.
+  package enum Emphasis: Sendable {
+    case dim, plain, bright
+
+    fileprivate var code: String? {
+      switch self {
+      case .dim: "2"
+      case .plain: nil
+      case .bright: "1"
+      }
+    }
+  }
+
   private let palette: Terminal.Palette
   /// The reward that is shown in full colour, above 0; larger ones look the same.
   private let scale: Double
@@ -16,16 +29,19 @@ package struct TokenColouring: Sendable {
   /// One token. Control characters are shown, never sent: texts of data files must not steer a terminal.
   ///
   /// - Parameter reward: nil for tokens that have none, such as the prompt's.
-  package func text(of token: String, reward: Double?) -> String {
+  package func text(of token: String, reward: Double?, emphasis: Emphasis = .plain) -> String {
     let shown = Self.visible(token)
-    guard let reward, reward.isFinite else { return shown }
-    let strength = min(1, abs(reward) / scale)
-    guard strength >= 0.1 else { return shown }
-    guard palette != .none else { return shown + "[\(NumberFormat.signed(reward, decimals: 2))]" }
-    let code = "\u{1B}[" + background(strength, isPositive: reward > 0) + "m"
+    let strength = reward.map { $0.isFinite ? min(1, abs($0) / scale) : 0 } ?? 0
+    guard palette != .none else {
+      return strength >= 0.1 ? shown + "[\(NumberFormat.signed(reward!, decimals: 2))]" : shown
+    }
+    let codes = [emphasis.code, strength >= 0.1 ? background(strength, isPositive: reward! > 0) : nil].compactMap(
+      \.self)
+    if codes.isEmpty { return shown }
+    let start = "\u{1B}[" + codes.joined(separator: ";") + "m"
     // A coloured background must not run on past a line's end.
     return shown.split(separator: "\n", omittingEmptySubsequences: false)
-      .map { $0.isEmpty ? "" : code + $0 + "\u{1B}[0m" }.joined(separator: "\n")
+      .map { $0.isEmpty ? "" : start + $0 + "\u{1B}[0m" }.joined(separator: "\n")
   }
 
   /// What the colours mean, in one line.
@@ -51,11 +67,16 @@ package struct TokenColouring: Sendable {
   }
 
   /// Line feeds stay behind a mark; other control characters become their code.
-  package static func visible(_ text: String) -> String {
+  package static func visible(_ text: String) -> String { visible(text, lineFeed: "⏎\n") }
+
+  /// The same in one line.
+  package static func visibleLine(_ text: String) -> String { visible(text, lineFeed: "⏎") }
+
+  private static func visible(_ text: String, lineFeed: String) -> String {
     var output = ""
     for scalar in text.unicodeScalars {
       switch scalar.properties.generalCategory {
-      case _ where scalar == "\n": output += "⏎\n"
+      case _ where scalar == "\n": output += lineFeed
       case _ where scalar == "\t": output += "⇥"
       case .control, .format, .lineSeparator, .paragraphSeparator:
         output += scalar == "\u{200D}" ? "\u{200D}" : "<" + String(scalar.value, radix: 16, uppercase: true) + ">"

@@ -21,7 +21,8 @@ struct RunOptions: ParsableArguments {
   func parse(
     requiring: [String], over: [String] = [],
     otherFlags: [String] = [
-      "--resume", "--overwrite", "--dry-run", "--jsonl", "--shard", "--summary-json", "--summary", "--row", "--dtype",
+      "--resume", "--overwrite", "--dry-run", "--jsonl", "--shard", "--summary-json", "--summary", "--row", "--ids",
+      "--dtype",
     ]
   ) throws -> RunConfiguration.Parsed {
     try RunConfiguration.parse(

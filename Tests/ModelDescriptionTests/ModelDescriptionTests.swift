@@ -130,7 +130,7 @@ func configuration(_ changes: [String: JSONValue] = [:], removing removed: [Stri
       ("rope_scaling", ["type": "longrope", "short_factor": [1, 1, 1], "long_factor": [1]], "must list 3"),
       ("rope_scaling", ["rope_type": "llama3", "factor": 2.0], "rope_scaling.low_freq_factor is missing"),
       ("rope_parameters", [1], "rope_parameters must be an object"), ("partial_rotary_factor", 0.5, "leaves 3 of 6"),
-      ("sliding_window", 4096, "sliding_window must be null"), ("tie_word_embeddings", 1, "must be true or false"),
+      ("tie_word_embeddings", 1, "must be true or false"),
       ("eos_token_id", "x", "token id"),
     ] as [(String, JSONValue, String)])
   func namesWhatItCannotRead(key: String, value: JSONValue, message: String) {
@@ -140,6 +140,56 @@ func configuration(_ changes: [String: JSONValue] = [:], removing removed: [Stri
       guard let error = error as? TregError else { return false }
       return error.exitCode == .badData && error.place == "config.json" && error.message.contains(message)
     }
+  }
+
+  /// One line that names the architecture, and what it is where the file tells.
+  @Test(
+    arguments: [
+      (["architectures": ["MixtralForCausalLM"], "num_local_experts": 8], "MixtralForCausalLM", "mixture of experts"),
+      (["architectures": ["Qwen2MoeForCausalLM"], "num_experts": 60], "Qwen2MoeForCausalLM", "mixture of experts"),
+      (["architectures": ["Qwen3MoeForCausalLM"], "num_experts": 128], "Qwen3MoeForCausalLM", "mixture of experts"),
+      (["architectures": ["DeepseekV3ForCausalLM"], "n_routed_experts": 256], "DeepseekV3ForCausalLM", "experts"),
+      (["architectures": ["Qwen3NextForCausalLM"], "num_experts": 512], "Qwen3NextForCausalLM", "experts"),
+      (["architectures": ["GraniteMoeForCausalLM"], "num_local_experts": 32], "GraniteMoeForCausalLM", "experts"),
+      (["architectures": ["GPTNeoXForCausalLM"]], "GPTNeoXForCausalLM", "not supported"),
+      (["architectures": ["FalconForCausalLM"]], "FalconForCausalLM", "not supported"),
+      (["architectures": ["CohereForCausalLM"]], "CohereForCausalLM", "not supported"),
+      (["architectures": ["Phi3SmallForCausalLM"]], "Phi3SmallForCausalLM", "not supported"),
+      (["architectures": ["BertForMaskedLM"]], "BertForMaskedLM", "not supported"),
+      (["architectures": ["LlamaForSequenceClassification"]], "LlamaForSequenceClassification", "not supported"),
+      (
+        ["architectures": ["T5ForConditionalGeneration"], "is_encoder_decoder": true], "T5ForConditionalGeneration",
+        "an encoder with a decoder"
+      ),
+      (
+        ["architectures": ["Llama4ForConditionalGeneration"], "text_config": ["model_type": "llama4_text"]],
+        "Llama4ForConditionalGeneration", "more than a language model"
+      ),
+      (
+        ["architectures": ["Gemma3nForConditionalGeneration"], "text_config": ["model_type": "gemma3n_text"]],
+        "Gemma3nForConditionalGeneration", "more than a language model"
+      ),
+      (
+        ["architectures": ["Gemma3ForConditionalGeneration"], "text_config": ["model_type": "gemma3_text"]],
+        "Gemma3ForConditionalGeneration", "the Gemma3ForCausalLM inside it"
+      ), (["architectures": .null, "model_type": "mixtral", "num_local_experts": 8], "mixtral", "experts"),
+    ] as [([String: JSONValue], String, String)])
+  func otherArchitecturesAreRefusedByName(changes: [String: JSONValue], name: String, remark: String) {
+    #expect {
+      _ = try describe(changes)
+    } throws: { error in
+      guard let error = error as? TregError, error.exitCode == .badData else { return false }
+      return error.message.contains(name) && error.message.contains(remark) && !error.message.contains("\n")
+    }
+  }
+
+  @Test func ofTwoRopesTheOldOneCounts() throws {
+    let both: [String: JSONValue] = [
+      "rope_scaling": ["type": "linear", "factor": 2], "rope_parameters": ["rope_type": "default", "rope_theta": 5.0],
+    ]
+    #expect(try describe(both).ropes == [Rope(theta: 10000, scaling: .linear(factor: 2))])
+    let empty = both.merging(["rope_scaling": [:]]) { $1 }
+    #expect(try describe(empty, removing: ["rope_theta"]).ropes == [Rope(theta: 5)])
   }
 
   @Test func readsWindows() throws {
