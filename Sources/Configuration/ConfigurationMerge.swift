@@ -132,7 +132,7 @@ struct ConfigurationMerge {
       }
       guard weights.contains(where: { $0 > 0 }) else { throw error("loss_weights", "expected one above 0") }
     }
-    if configuration.evalSteps != nil, configuration.evalData.isEmpty {
+    if configuration.evalSteps != nil, configuration.heldData.isEmpty {
       throw error("eval_steps", "there is nothing to evaluate; give eval_data, too")
     }
     if let limit = configuration.maxPromptLength, limit >= configuration.maxLength {

@@ -89,7 +89,9 @@ package final class Trainer {
   ) throws -> (metrics: PreferenceMetrics, norm: Double) {
     gradients.clear()
     var metrics = PreferenceMetrics(hasTokenRewards: objective.needs.contains(.rewards))
-    for batch in Division.microBatches(of: pairs, maxTokens: microBatchTokens) {
+    for batch in Division.microBatches(
+      Array(pairs.indices), costs: pairs.map(\.tokenCount), maxTokens: microBatchTokens)
+    {
       let packed = PackedBatch(pairs: batch.map { pairs[$0] }, for: model.description)
       let logProbs = model.forward(packed, forBackward: true)
       var coefficients = [Float](repeating: 0, count: packed.targetCount)
@@ -125,7 +127,7 @@ package final class Trainer {
   }
 
   /// Collective: metrics of held-out pairs, without a gradient.
-  package func evaluate(_ pairs: [TokenizedPair], scores: [RowScores]) throws -> PreferenceMetrics {
+  package func evaluate(_ pairs: PairList, scores: [RowScores]) throws -> PreferenceMetrics {
     var metrics = PreferenceMetrics(hasTokenRewards: objective.needs.contains(.rewards))
     model.forEachPair(of: pairs, microBatchTokens: microBatchTokens) { index, chosen, rejected in
       let (outcome, statistics, _) = evaluate(
