@@ -9,7 +9,7 @@ extension ConfigurationKey {
 
   /// The one table of keys. The YAML reader, flags, help, saved files and the check on resuming follow it.
   static let sections: [ConfigurationSection] = [
-    inputs, objective, adapters, rows, batches, optimizer, reports, machine,
+    inputs, objective, losses, adapters, rows, batches, optimizer, reports, machine,
   ]
 
   private static let inputs = ConfigurationSection(
@@ -22,12 +22,18 @@ extension ConfigurationKey {
         "reference", \.reference, .orNull(.text), aliases: ["reference_model", "ref_model"], .content,
         "another model as the reference; null: the starting model"),
       ConfigurationKey(
-        "data", \.data, .texts("a file, a glob, or a list of them"),
+        "data", \.data, .texts("a file, a glob, a folder, org/name, or a list of them"),
         aliases: ["dataset_name", "data_path", "dataset", "train_file"], .content,
-        "preference pairs: files or globs of JSON lines, plain or .gz"),
+        "preference pairs: files, globs or folders of .jsonl, .json (plain, .gz, .zst) or .parquet, or org/name in the cache"),
       ConfigurationKey(
         "eval_data", \.evalData, .texts("a file, a glob, a list of them, or null", mayBeEmpty: true),
-        aliases: ["eval_dataset", "eval_data_path"], .free, "held-out pairs"),
+        aliases: ["eval_dataset", "eval_data_path"], .free, "held-out pairs, named as data"),
+      ConfigurationKey(
+        "data_split", \.dataSplit, .orNull(.text), aliases: ["dataset_train_split", "dataset_split"], .content,
+        "the split of folders and org/name; null: train, or their only one"),
+      ConfigurationKey(
+        "eval_split", \.evalSplit, .orNull(.text), aliases: ["dataset_test_split"], .free,
+        "the split of eval_data; without eval_data, of data"),
       ConfigurationKey(
         "rewards", \.rewards, .orNull(.text), .content, "a folder of finished token rewards; null: make them first"),
       ConfigurationKey(
@@ -42,7 +48,7 @@ extension ConfigurationKey {
     keys: [
       ConfigurationKey(
         "loss_type", \.lossType, .texts("the name of a loss or a list of names"), .trajectory,
-        "dpo (or sigmoid), simpo; a list is summed with loss_weights"),
+        "dpo (or sigmoid), simpo and all others of docs/OBJECTIVES.md; a list is summed with loss_weights"),
       ConfigurationKey(
         "loss_weights", \.lossWeights,
         .orNull(.numbers("a list of numbers of at least 0, one for each loss_type") { $0 >= 0 }), .trajectory,
@@ -57,8 +63,16 @@ extension ConfigurationKey {
         "gamma_beta_ratio", \.gammaBetaRatio, .number("a number of at least 0") { $0 >= 0 }, .trajectory,
         "SimPO's margin in units of beta"),
       ConfigurationKey(
-        "treg_alpha", \.tregAlpha, .number("a number of at least 0") { $0 >= 0 }, .trajectory,
-        "the weight of token-level reward regularisation; 0: the plain loss"),
+        "treg_alpha", \.tregAlpha, .orNull(.number("a number of at least 0") { $0 >= 0 }), .trajectory,
+        "the weight of token-level reward regularisation; 0: the plain loss; null: 0.25 where the loss takes it"),
+      ConfigurationKey(
+        "treg_weight", \.tregWeight, .choice, .trajectory,
+        "dynamic: regularisation fades as a pair is ranked rightly; static: it does not"),
+      ConfigurationKey(
+        "treg_rewards", \.tregRewards, .choice, .trajectory,
+        "token rewards from contrastive prompts or a dpo model; shuffled, flipped and constant are controls"),
+      ConfigurationKey(
+        "treg_reward_model", \.tregRewardModel, .orNull(.text), .content, "the model of treg_rewards: dpo"),
       ConfigurationKey(
         "treg_template", \.tregTemplate, .text, .trajectory,
         "contrastive prompts: turn, revise, system, suffix, or a file"),

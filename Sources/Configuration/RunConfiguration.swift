@@ -10,6 +10,8 @@ package struct RunConfiguration: Sendable, Equatable {
   /// Files or globs, in order.
   package internal(set) var data: [String] = []
   package internal(set) var evalData: [String] = []
+  package internal(set) var dataSplit: String?
+  package internal(set) var evalSplit: String?
   /// A folder of finished rewards; nil: they are made before step 1.
   package internal(set) var rewards: String?
   package internal(set) var out = ""
@@ -23,8 +25,31 @@ package struct RunConfiguration: Sendable, Equatable {
   package internal(set) var beta = 0.1
   package internal(set) var labelSmoothing = 0.0
   package internal(set) var gammaBetaRatio = 0.5
-  package internal(set) var tregAlpha = 0.25
+  /// nil: the default where the objective takes token rewards, else none.
+  package internal(set) var tregAlpha: Double?
+  package internal(set) var tregWeight = TregWeight.dynamic
+  package internal(set) var tregRewards = TregRewards.contrastive
+  package internal(set) var tregRewardModel: String?
   package internal(set) var tregTemplate = "turn"
+
+  // Options of single losses.
+  package internal(set) var rpoAlpha: Double?
+  package internal(set) var useWeighting = false
+  package internal(set) var ldAlpha: Double?
+  package internal(set) var ipoReduction = Reduction.mean
+  package internal(set) var discopopTau = 0.05
+  package internal(set) var cpoAlpha = 1.0
+  package internal(set) var tdpoAlpha = 0.5
+  package internal(set) var sepoRatio = 0.3
+  package internal(set) var sepoScale = 1.0
+  package internal(set) var tisWeights = TISWeights.exponential
+  package internal(set) var tisScale = 1.0
+  package internal(set) var tisMu = 1.0
+  package internal(set) var tisLower = -0.5
+  package internal(set) var tisUpper = 1.5
+  package internal(set) var tisKL = 0.0
+  package internal(set) var tgdpoAlpha = 0.5
+  package internal(set) var d2poGamma = 0.98
 
   // Adapters.
   /// Whether low-rank adapters train in place of the weights.
@@ -85,6 +110,24 @@ extension RunConfiguration {
     case automatic
     case count(Int)
   }
+
+  package enum TregWeight: String, Sendable, CaseIterable {
+    case dynamic
+    /// The paper's ablation.
+    case `static`
+  }
+
+  /// Where token rewards come from, and what is done to them.
+  package enum TregRewards: String, Sendable, CaseIterable {
+    case contrastive
+    /// The paper's ablation: a DPO-trained model against the reference.
+    case dpo
+    /// Controls on contrastive rewards.
+    case shuffled, flipped, constant
+  }
+
+  package enum Reduction: String, Sendable, CaseIterable { case mean, sum }
+  package enum TISWeights: String, Sendable, CaseIterable { case exponential, rank }
 
   package enum BadRows: String, Sendable, CaseIterable {
     /// The first bad row ends the run.

@@ -25,6 +25,7 @@ extension FileSummary {
       counts.append(("  refused", "\(number(count)) × \(TokenColouring.visibleLine(reason))"))
     }
     if let firstRefusal { counts.append(("  first", TokenColouring.visibleLine(firstRefusal))) }
+    for (name, count) in repairs { counts.append(("  repaired", "\(number(count)) × \(name)")) }
     let saved = percent(Double(unsharedCount - tokenCount) / Double(unsharedCount))
     return counts + [
       ("truncated", truncated),
@@ -108,6 +109,7 @@ extension FileSummary {
         "rows": .integer(truncatedRows), "prompt": .integer(truncatedPrompts), "chosen": .integer(truncatedChosen),
         "rejected": .integer(truncatedRejected),
       ],
+      "repairs": members(repairs.map { ($0.name, .integer($0.count)) }),
       "tokens": .integer(tokenCount), "scored_tokens": .integer(scoredCount),
       "chosen_longer": .number(chosenLonger),
       "lengths": members(lengths.map { ($0.name, object($0)) }),

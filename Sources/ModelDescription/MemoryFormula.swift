@@ -11,6 +11,7 @@
 ///     optimizer    8 M / D                                        training
 ///     masters      4 M / D                                        training of weights of two bytes
 ///     reference    b N                                            when a second model is kept
+///     beside it    4 (T (k + 2 h) + S (4 h + 2) + 256 V + w)      when the reference runs beside the trained model
 ///     activations  4 T (L k + 2 h)                                training; scoring keeps one layer
 ///     backward     4 T b                                          training: gradients inside one layer
 ///     scored       4 S (4 h + 2)                                  states of scored tokens, and their gradients
@@ -36,6 +37,9 @@ package struct MemoryFormula: Sendable {
     package var threads: Int
     /// Whether a frozen second model stays in memory beside the trained one.
     package var keepsReference: Bool
+    /// Whether the reference runs beside the trained model, with weights of its own or the same without adapters. It is
+    /// taken to have the trained model's shape.
+    package var runsReference: Bool
     /// b, of a weight in memory; what trains has fp32 masters where this is 2.
     package var weightBytes: Int
     /// Low-rank adapters that train in place of the weights.
@@ -51,8 +55,9 @@ package struct MemoryFormula: Sendable {
 
     package init(
       purpose: Purpose = .training, tokens: Int, scoredTokens: Int, shards: Int = 1, threads: Int = 1,
-      keepsReference: Bool = false, weightBytes: Int = 4, lowRank: LowRankLayout? = nil, longest: Int? = nil,
-      logitBudget: Int = 256 << 20, processBytes: Int = Workload.processBytes(ranks: 1), threadBytes: Int = 4 << 20
+      keepsReference: Bool = false, runsReference: Bool = false, weightBytes: Int = 4, lowRank: LowRankLayout? = nil,
+      longest: Int? = nil, logitBudget: Int = 256 << 20, processBytes: Int = Workload.processBytes(ranks: 1),
+      threadBytes: Int = 4 << 20
     ) {
       precondition(tokens >= 0 && scoredTokens >= 0 && shards > 0 && threads > 0, "a workload has sizes")
       self.purpose = purpose
@@ -61,6 +66,7 @@ package struct MemoryFormula: Sendable {
       self.shards = shards
       self.threads = threads
       self.keepsReference = keepsReference
+      self.runsReference = runsReference
       self.weightBytes = weightBytes
       self.lowRank = lowRank
       self.longest = longest ?? tokens
@@ -126,6 +132,14 @@ package struct MemoryFormula: Sendable {
     addRoom("logits", "\(kept) tokens · \(model.vocabularySize)", kept * model.vocabularySize)
     let workspace =
       Self.workspace(model, longest: workload.longest) + (bytes < 4 ? Self.weightTile(model) : 0)
+    if workload.runsReference {
+      let room = tokens * (perToken + 2 * model.width) + scored * (4 * model.width + 2) + chunk * model.vocabularySize
+      addRoom(
+        "beside it",
+        "(\(tokens) tokens · \(perToken + 2 * model.width) + \(scored) · \(4 * model.width + 2) + \(chunk) · "
+          + "\(model.vocabularySize) + \(workload.threads) threads · \(workspace))",
+        room + workload.threads * workspace)
+    }
     addRoom("workspace", "\(workload.threads) threads · \(workspace)", workload.threads * workspace)
     add(
       "process", "\(workload.processBytes) + \(workload.threads) threads · \(workload.threadBytes)",

@@ -111,10 +111,7 @@ package final class TrainingRun {
     let heldScores = try setup.held.flatMap {
       try obtainScores(of: $0, in: heldRewards, given: nil, model: frozen!)
     }
-    // A reference of its own may have another shape, and goes before the model comes.
-    let start = configuration.reference == nil ? frozen : nil
-    frozen = nil
-    let model = setup.adapted(try start ?? communicator.agree { try setup.loadStart(workers: workers) })
+    let (model, reference) = try setup.policy(from: &frozen)
     let scoreHash = try scores?.contentHash()
     if let saved = resumed?.state, saved.scoreHash != scoreHash {
       throw TregError(
@@ -123,7 +120,7 @@ package final class TrainingRun {
         isOnAllRanks: true)
     }
 
-    let trainer = setup.trainer(of: model)
+    let trainer = setup.trainer(of: model, reference: reference)
     if let resumed {
       try store.load(resumed.state, from: resumed.path, into: trainer)
       note("resuming from \(resumed.path) at step \(resumed.state.step)")
@@ -185,21 +182,20 @@ package final class TrainingRun {
   private func obtainScores(
     of tokens: RunTokens, in folder: String, given: String?, model: Transformer
   ) throws -> ScoreExchange? {
-    guard !setup.objective.needs.isEmpty else { return nil }
+    guard !setup.objective.needs.scores.isEmpty else { return nil }
     phase = "scoring"
     let provider = ScoreProvider(communicator: communicator, pairs: tokens.pairs, identity: setup.identity(of: tokens))
     if let rows = try provider.finished(in: given ?? folder, required: given != nil) {
       note("scores: \(tokens.pairs.count) rows from \(given ?? folder)")
       return provider.exchange(rows)
     }
-    let prompter = setup.template.map {
-      ContrastivePrompter(
-        template: $0, tokenizer: setup.pairTokenizer, contextLimit: setup.reference.model.maximumLength)
+    let scorer = try communicator.agree {
+      try Scorer(model: model, rewards: setup.rewardSource, tokenizer: setup.pairTokenizer)
     }
     let own = ScoreShard.range(shard: 0, of: communicator.size, rowCount: tokens.pairs.count).count
     var progress = Progress("scoring", total: max(own, 1), isSpeaking: speaks)
     let stopwatch = Stopwatch()
-    let (rows, summary) = try provider.make(in: folder, scorer: Scorer(model: model, prompter: prompter)) {
+    let (rows, summary) = try provider.make(in: folder, scorer: scorer) {
       if let reason = stop.reason {
         throw TregError(reason.exitCode, "stopped while scoring, before there was anything to save")
       }
@@ -212,7 +208,7 @@ package final class TrainingRun {
     note(
       "scores: \(summary.rowCount) rows, \(summary.tokenCount) tokens in \(NumberFormat.fixed(stopwatch.seconds, decimals: 1)) s; contrastive prompts cut: \(summary.cutPromptCount)"
     )
-    if setup.template != nil { note(signal.summary) }
+    if setup.rewardSource != nil { note(signal.summary) }
     return provider.exchange(rows)
   }
 }

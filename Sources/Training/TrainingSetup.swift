@@ -23,7 +23,8 @@ struct TrainingSetup {
   let train: RunTokens
   let held: RunTokens?
   let objective: any Objective
-  let template: ContrastiveTemplate?
+  /// Where token rewards come from; nil where the objective needs none.
+  let rewardSource: TokenRewardSource?
   let plan: EpochPlan
   let modelHash: String
   let microBatchTokens: Int
@@ -36,12 +37,7 @@ struct TrainingSetup {
     self.communicator = communicator
     threads = configuration.threadCount(environment: environment)
     microBatchTokens = configuration.microBatchTokenCount
-    let objective = try ObjectiveRegistry.objective(
-      lossTypes: configuration.lossType, weights: configuration.lossWeights,
-      options: ObjectiveOptions(
-        beta: configuration.beta, labelSmoothing: configuration.labelSmoothing,
-        gammaBetaRatio: configuration.gammaBetaRatio, tregAlpha: configuration.tregAlpha))
-    let template = try objective.needs.contains(.rewards) ? ContrastiveTemplate.find(configuration.tregTemplate) : nil
+    let objective = try configuration.objective()
     let threads = threads
     let opened = try communicator.agree {
       let source = try ModelSource.open(configuration.model)
@@ -51,16 +47,20 @@ struct TrainingSetup {
           at: "reference",
           "its vocabulary has \(reference.model.vocabularySize) tokens, the model's \(source.model.vocabularySize)")
       }
+      let rewards = try objective.needs.contains(.rewards) ? configuration.tokenRewardSource() : nil
+      try rewards?.check(against: reference)
       let limits = try configuration.lengthLimits(for: source.model)
       let tokenizer = try source.pairTokenizer(source.tokenizer(), limits: limits)
-      func read(_ files: [String]) throws -> RunTokens {
+      func read(_ names: [String], _ split: String?) throws -> RunTokens {
         try RunTokens.read(
-          files, tokenizer: tokenizer, skippingBadRows: configuration.badRows == .skip, threads: threads)
+          names, split: split, tokenizer: tokenizer, skippingBadRows: configuration.badRows == .skip,
+          threads: threads, environment: environment, note: communicator.rank == 0 ? { Console.note($0) } : nil)
       }
       return (
-        source: source, reference: reference, tokenizer: tokenizer, train: try read(configuration.data),
-        held: try configuration.evalData.isEmpty ? nil : read(configuration.evalData),
-        hash: try reference.contentHash, start: try source.contentHash
+        source: source, reference: reference, tokenizer: tokenizer,
+        train: try read(configuration.data, configuration.dataSplit),
+        held: try configuration.heldData.isEmpty ? nil : read(configuration.heldData, configuration.evalSplit),
+        hash: try reference.contentHash, start: try source.contentHash, rewards: rewards
       )
     }
     source = opened.source
@@ -70,13 +70,14 @@ struct TrainingSetup {
     held = opened.held
     modelHash = opened.hash
     self.objective = objective
-    self.template = template
+    rewardSource = opened.rewards
     lowRank = try configuration.lowRank(of: opened.source)
     plan = try EpochPlan(
       rowCount: train.pairs.count, globalBatchSize: configuration.globalBatchSize, seed: configuration.seed,
       length: configuration.maxSteps > 0 ? .steps(configuration.maxSteps) : .epochs(configuration.numTrainEpochs))
     try communicator.requireEqual(opened.start, "the model")
     try communicator.requireEqual(modelHash, "the reference model")
+    try communicator.requireEqual(rewardSource?.modelHash ?? "none", "treg_reward_model")
     try communicator.requireEqual(train.tokens.contentHash, "the data")
     if let held { try communicator.requireEqual(held.tokens.contentHash, "eval_data") }
     try communicator.requireEqual(courseText, "the configuration")
@@ -84,7 +85,10 @@ struct TrainingSetup {
 
   /// The configuration without what may differ between ranks: paths, and how work is done.
   private var courseText: String {
-    let free = ["model", "reference", "data", "eval_data", "rewards", "out", "threads"]
+    let free = [
+      "model", "reference", "treg_reward_model", "data", "data_split", "eval_data", "eval_split", "rewards", "out",
+      "threads",
+    ]
     return configuration.yamlText.split(separator: "\n").filter { line in
       !free.contains { line.hasPrefix($0 + ":") }
     }.joined(separator: "\n")
@@ -93,9 +97,13 @@ struct TrainingSetup {
   /// - Parameters:
   ///   - exchange: nil: as configured.
   ///   - totalSteps: steps that the learning rate's course spans; nil: those of the plan.
-  func trainer(of model: Transformer, exchange: Trainer.Exchange? = nil, totalSteps: Int? = nil) -> Trainer {
+  ///   - reference: the frozen model, where the objective needs its vocabulary.
+  func trainer(
+    of model: Transformer, reference: Transformer? = nil, exchange: Trainer.Exchange? = nil, totalSteps: Int? = nil
+  ) -> Trainer {
     Trainer(
-      model: model, objective: objective, communicator: communicator,
+      model: model, reference: reference, objective: objective, control: configuration.tokenRewardControl,
+      communicator: communicator,
       exchange: exchange ?? (configuration.gradientExchange == .reduceScatter ? .reduceScatter : .allReduce),
       schedule: LearningRateSchedule(configuration, totalSteps: totalSteps ?? plan.stepCount),
       adamW: AdamW.Options(
@@ -116,6 +124,27 @@ struct TrainingSetup {
       loading: source, weights: configuration.weightType(of: source), merging: !configuration.usePeft, workers: workers)
   }
 
+  /// Collective: the model that trains, and the reference that runs beside it where the objective needs its vocabulary.
+  ///
+  /// With new adapters on the reference's own weights the reference is those weights without them, and no second copy.
+  ///
+  /// - Parameter frozen: holds the reference's weights and becomes the model that trains where nothing speaks against it;
+  ///   let go otherwise, before another one is loaded, unless it runs beside that.
+  func policy(from frozen: inout Transformer?) throws -> (policy: Transformer, reference: Transformer?) {
+    let workers = frozen!.workers
+    let start = configuration.reference == nil && !keepsSecondCopy ? frozen : nil
+    let reference = objective.needs.referenceVocabulary ? frozen : nil
+    frozen = nil
+    return (adapted(try start ?? communicator.agree { try loadStart(workers: workers) }), reference)
+  }
+
+  /// Whether a second model's weights stay in memory while the first one trains. An adapter that goes on training
+  /// cannot be left out to have the reference: it is part of that.
+  private var keepsSecondCopy: Bool {
+    objective.needs.referenceVocabulary
+      && (configuration.reference != nil || lowRank == nil || source.adapter != nil)
+  }
+
   /// The model with what is to train: itself, an adapter that it has, or new adapters around its weights.
   func adapted(_ model: Transformer) -> Transformer {
     guard let lowRank, model.adapter == nil else { return model }
@@ -126,8 +155,9 @@ struct TrainingSetup {
 
   func identity(of tokens: RunTokens) -> ScoreIdentity {
     ScoreIdentity(
-      modelHash: modelHash, dataHash: tokens.tokens.contentHash, rowCount: tokens.pairs.count, template: template,
-      maxLength: configuration.maxLength, maxPromptLength: configuration.maxPromptLength)
+      modelHash: modelHash, dataHash: tokens.tokens.contentHash, rowCount: tokens.pairs.count,
+      template: rewardSource?.template, rewardModelHash: rewardSource?.modelHash, maxLength: configuration.maxLength,
+      maxPromptLength: configuration.maxPromptLength)
   }
 
   /// What the largest micro-batches of the first epoch ask of any rank's memory.
@@ -136,22 +166,22 @@ struct TrainingSetup {
     var (tokens, scored, longest) = (0, 0, 0)
     for step in 0..<min(plan.stepsPerEpoch, plan.stepCount) {
       let batch = plan.batch(ofStep: step)
-      let ranks = Division.divide(batch, costs: batch.map { train.pairs[$0].tokenCount }, ranks: communicator.size)
-      for pairs in ranks.map({ rows in rows.map { train.pairs[$0] } }) {
-        for microBatch in Division.microBatches(of: pairs, maxTokens: microBatchTokens) {
-          tokens = max(tokens, microBatch.reduce(0) { $0 + pairs[$1].tokenCount })
-          scored = max(scored, microBatch.reduce(0) { $0 + pairs[$1].scoredCount })
+      let ranks = Division.divide(batch, costs: batch.map { train.pairs.counts(at: $0).tokens }, ranks: communicator.size)
+      for pairs in ranks.map({ rows in rows.map(train.pairs.counts) }) {
+        for microBatch in Division.microBatches(
+          Array(pairs.indices), costs: pairs.map(\.tokens), maxTokens: microBatchTokens)
+        {
+          tokens = max(tokens, microBatch.reduce(0) { $0 + pairs[$1].tokens })
+          scored = max(scored, microBatch.reduce(0) { $0 + pairs[$1].scored })
         }
-        for pair in pairs {
-          longest = max(longest, pair.prompt.count + max(pair.chosen.tokens.count, pair.rejected.tokens.count))
-        }
+        for pair in pairs { longest = max(longest, pair.longest) }
       }
     }
     return MemoryFormula.Workload(
       tokens: tokens, scoredTokens: scored,
       shards: configuration.gradientExchange == .reduceScatter ? communicator.size : 1, threads: threads,
-      weightBytes: configuration.weightType(of: source).byteCount,
-      lowRank: lowRank, longest: longest,
+      keepsReference: keepsSecondCopy, runsReference: objective.needs.referenceVocabulary,
+      weightBytes: configuration.weightType(of: source).byteCount, lowRank: lowRank, longest: longest,
       processBytes: MemoryFormula.Workload.processBytes(ranks: communicator.size))
   }
 
@@ -173,6 +203,7 @@ struct TrainingSetup {
         lines.append("they start as \(source.place), which is the reference unless another is named" + dropout)
       }
     }
+    lines.append("objective: \(objective.name)")
     lines.append("data: \(train.summary)")
     if let held { lines.append("eval_data: \(held.summary)") }
     lines.append("steps: \(plan.stepCount), \(plan.stepsPerEpoch) per epoch")

@@ -23,6 +23,7 @@ package final class Transformer {
   private var rotary: [RotaryTable]
   private var room: Activations
   private var head: LanguageModelHead
+  private var referenceHead: LanguageModelHead?
   private var awaitsBackward = false
 
   /// - Parameters:
@@ -77,6 +78,34 @@ package final class Transformer {
   /// - Parameter forBackward: keeps what ``backward(_:coefficients:gradients:finished:)`` needs.
   /// - Precondition: token ids lie in the vocabulary.
   package func forward(_ batch: PackedBatch, forBackward: Bool = false) -> [Float] {
+    statistics(of: batch, [], forBackward: forBackward).logProbs
+  }
+
+  /// log π of every target of the batch, and what else is asked for, S values each.
+  ///
+  /// - Parameters:
+  ///   - reference: runs over the same targets, layer by layer before this model; its states stay until the backward pass.
+  ///   - forBackward: keeps what ``backward(_:coefficients:gradients:finished:)`` needs.
+  /// - Precondition: token ids lie in the vocabulary, which the reference shares; divergences come with a reference.
+  package func statistics(
+    of batch: PackedBatch, _ request: StatisticRequest, reference: ReferencePass? = nil, forBackward: Bool = false
+  ) -> TargetStatistics {
+    referenceHead = nil
+    if request.needsReference, let reference {
+      precondition(reference.model !== self && reference.model.shape.vocabulary == shape.vocabulary, "a second model")
+      let other = reference.model
+      let x = other.runLayers(reference.batch, forBackward: false)
+      other.awaitsBackward = false
+      other.head.take(reference.batch, x: x)
+      referenceHead = other.head
+    }
+    let x = runLayers(batch, forBackward: forBackward)
+    awaitsBackward = forBackward
+    return head.forward(batch, x: x, request: request, reference: referenceHead, forBackward: forBackward)
+  }
+
+  /// The last layer's output, [T,D].
+  private func runLayers(_ batch: PackedBatch, forBackward: Bool) -> UnsafeMutablePointer<Float> {
     for token in batch.tokens { precondition(token >= 0 && token < shape.vocabulary, "token \(token)") }
     for index in rotary.indices { rotary[index].reserve(batch) }
     room.reserve(batch, forBackward: forBackward)
@@ -105,14 +134,7 @@ package final class Transformer {
         batch, kept: room.layer(index, kept: forBackward), y: room.input(index + 1, kept: forBackward), room: room,
         rotary: layer.weights.rope.map { rotations[$0] }, attentionItems: items)
     }
-    awaitsBackward = forBackward
-    return [Float](unsafeUninitializedCapacity: batch.targetCount) { logProbs, count in
-      if let address = logProbs.baseAddress {
-        head.forward(
-          batch, x: room.input(layers.count, kept: forBackward), logProbs: address, forBackward: forBackward)
-      }
-      count = batch.targetCount
-    }
+    return room.input(layers.count, kept: forBackward)
   }
 
   /// Adds the gradient of Σ_s coefficients[s]·logprob[s] to `gradients`, for the batch of the last forward pass.
@@ -125,18 +147,26 @@ package final class Transformer {
   package func backward(
     _ batch: PackedBatch, coefficients: [Float], gradients: FloatBuffer, finished: (Range<Int>) -> Void = { _ in }
   ) {
+    backward(batch, coefficients: TargetCoefficients(logProbs: coefficients), gradients: gradients, finished: finished)
+  }
+
+  /// Adds the gradient of Σ_s Σ coefficients[s]·statistic[s] to `gradients`; as the pass for log-probs alone.
+  ///
+  /// - Precondition: the last forward pass was asked for the statistics that have coefficients, and the reference it ran
+  ///   with has done nothing since.
+  package func backward(
+    _ batch: PackedBatch, coefficients: TargetCoefficients, gradients: FloatBuffer,
+    finished: (Range<Int>) -> Void = { _ in }
+  ) {
     precondition(awaitsBackward, "a backward pass follows a forward pass that kept its values")
-    precondition(coefficients.count == batch.targetCount, "\(coefficients.count) coefficients")
+    precondition(coefficients.logProbs.count == batch.targetCount, "\(coefficients.logProbs.count) coefficients")
     precondition(gradients.count >= trained.bufferCount, "the gradient buffer is too small")
     awaitsBackward = false
     let stream = room.backwardRoom.stream
     stream.update(repeating: 0, count: batch.tokenCount * shape.width)
-    coefficients.withUnsafeBufferPointer { values in
-      if let values = values.baseAddress {
-        head.backward(
-          batch, coefficients: values, dx: stream, gradients: adapter == nil ? gradients.pointer : nil)
-      }
-    }
+    head.backward(
+      batch, coefficients: coefficients, reference: referenceHead, dx: stream,
+      gradients: adapter == nil ? gradients.pointer : nil)
     let ranges = layerRanges
     var done = ranges.last!.lowerBound
     if done > 0 { finished(0..<done) }

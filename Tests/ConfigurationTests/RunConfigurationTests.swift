@@ -53,7 +53,7 @@ import Testing
     #expect(configuration.learningRate == 1e-6 && configuration.lossType == ["simpo"])
     #expect(configuration.data == ["a.jsonl", "b.jsonl"] && configuration.evalData == ["c"])
     #expect(configuration.beta == 3 && configuration.rewards == nil && configuration.reference == "old")
-    #expect(configuration.threads == .count(2) && configuration.tregAlpha == 0.25)
+    #expect(configuration.threads == .count(2) && configuration.tregAlpha == nil)
   }
 
   @Test func namesOfTRLAreUnderstood() throws {

@@ -27,7 +27,7 @@ package struct GradientDump {
 
   private let setup: TrainingSetup
   private let rows: [Int]
-  private let pairs: [TokenizedPair]
+  private let pairs: PairList
 
   /// Collective: reads and checks everything.
   ///
@@ -36,15 +36,15 @@ package struct GradientDump {
     _ configuration: RunConfiguration, rows: [Int], communicator: Communicator, environment: [String: String]
   ) throws {
     setup = try TrainingSetup(configuration, communicator: communicator, environment: environment)
-    let known = Dictionary(uniqueKeysWithValues: setup.train.pairs.map { ($0.row, $0) })
+    let all = setup.train.pairs
     self.rows = rows
-    pairs = try rows.map { row in
-      guard let pair = known[row] else {
+    pairs = all.selecting(try rows.map { row in
+      guard let index = all.index(ofRow: row) else {
         throw TregError(
           .usage, "--rows \(row): \(configuration.data.joined(separator: ", ")) has no such row", isOnAllRanks: true)
       }
-      return pair
-    }
+      return index
+    })
   }
 
   /// Collective: writes the gradient of the batch's mean loss to the configuration's `out`, a safetensors file of fp32
@@ -53,13 +53,11 @@ package struct GradientDump {
     let communicator = setup.communicator
     let path = setup.configuration.out
     let workers = Workers(threads: setup.threads)
-    var model = try communicator.agree { try setup.loadReference(workers: workers) }
-    let division = Division.divide(Array(pairs.indices), costs: pairs.map(\.tokenCount), ranks: communicator.size)
-    let scores = try setup.frozenScores(of: pairs, model: model, consumers: division)
-    if setup.configuration.reference != nil {
-      model = try communicator.agree { try setup.loadStart(workers: workers) }
-    }
-    let trainer = setup.trainer(of: setup.adapted(model), exchange: .allReduce)
+    var frozen: Transformer? = try communicator.agree { try setup.loadReference(workers: workers) }
+    let division = Division.divide(Array(pairs.indices), costs: pairs.costs, ranks: communicator.size)
+    let scores = try setup.frozenScores(of: pairs, model: frozen!, consumers: division)
+    let (policy, reference) = try setup.policy(from: &frozen)
+    let trainer = setup.trainer(of: policy, reference: reference, exchange: .allReduce)
     let own = division[communicator.rank]
     let (metrics, norm) = try trainer.computeGradient(
       own.map { pairs[$0] }, scores: own.compactMap { scores[$0] }, globalCount: pairs.count)

@@ -68,7 +68,7 @@ package struct StepBenchmark {
   }
 
   private let setup: TrainingSetup
-  private let pairs: [TokenizedPair]
+  private let pairs: PairList
   private let repeats: Int
 
   /// Collective: reads and checks everything.
@@ -84,7 +84,7 @@ package struct StepBenchmark {
       throw TregError(
         .usage, "--rows \(rows): \(configuration.data.joined(separator: ", ")) has \(found) rows", isOnAllRanks: true)
     }
-    pairs = Array(setup.train.pairs.prefix(rows))
+    pairs = setup.train.pairs.selecting(Array(0..<rows))
     self.repeats = repeats
   }
 
@@ -95,7 +95,9 @@ package struct StepBenchmark {
     let size = setup.configuration.globalBatchSize
     let batches = stride(from: 0, to: pairs.count, by: size).map { Array($0..<min($0 + size, pairs.count)) }
     let model = try communicator.agree { try setup.loadReference(workers: workers) }
-    let trainer = setup.trainer(of: setup.adapted(model), totalSteps: repeats * batches.count)
+    var frozen: Transformer? = model
+    let (policy, reference) = try setup.policy(from: &frozen)
+    let trainer = setup.trainer(of: policy, reference: reference, totalSteps: repeats * batches.count)
     var measurements: [Measurement] = []
     for _ in 0..<repeats { measurements.append(try measure(batches, model: model, trainer: trainer)) }
     measurements.sort { $0.seconds < $1.seconds }
