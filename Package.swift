@@ -69,7 +69,9 @@ let package = Package(
     room("Compute", ["CKernels", "CBLAS"]),
     room("Collectives", ["RunFolder", "CMPI"]),
     room("Transformer", ["Compute", "CKernels", "ModelDescription", "ModelFiles", "RunFolder"]),
-    room("PreferenceData", ["OrderedJSON", "RunFolder", "Tokenization", "ChatTemplates", "CZlib"]),
+    room(
+      "PreferenceData",
+      ["OrderedJSON", "RunFolder", "Tokenization", "ChatTemplates", "Parquet", "CZlib", "CZstd"]),
 
     // Second floor.
     room(
@@ -130,7 +132,8 @@ let package = Package(
         "PreferenceData", "RunFolder", "Scoring", "Transformer",
       ]),
     tests(of: "Transformer", ["Compute", "ModelDescription", "ModelFiles", "OrderedJSON", "RunFolder"]),
-    tests(of: "PreferenceData", ["ChatTemplates", "CZlib", "OrderedJSON", "RunFolder"]),
+    tests(
+      of: "PreferenceData", ["ChatTemplates", "CZlib", "CZstd", "FuzzSupport", "OrderedJSON", "RunFolder"]),
     tests(of: "ChatTemplates", ["FuzzSupport", "OrderedJSON", "RunFolder"]),
     tests(of: "Configuration", ["RunFolder"]),
     tests(of: "Reporting", ["OrderedJSON", "RunFolder"]),

@@ -22,12 +22,18 @@ extension ConfigurationKey {
         "reference", \.reference, .orNull(.text), aliases: ["reference_model", "ref_model"], .content,
         "another model as the reference; null: the starting model"),
       ConfigurationKey(
-        "data", \.data, .texts("a file, a glob, or a list of them"),
+        "data", \.data, .texts("a file, a glob, a folder, org/name, or a list of them"),
         aliases: ["dataset_name", "data_path", "dataset", "train_file"], .content,
-        "preference pairs: files or globs of JSON lines, plain or .gz"),
+        "preference pairs: files, globs or folders of .jsonl, .json (plain, .gz, .zst) or .parquet, or org/name in the cache"),
       ConfigurationKey(
         "eval_data", \.evalData, .texts("a file, a glob, a list of them, or null", mayBeEmpty: true),
-        aliases: ["eval_dataset", "eval_data_path"], .free, "held-out pairs"),
+        aliases: ["eval_dataset", "eval_data_path"], .free, "held-out pairs, named as data"),
+      ConfigurationKey(
+        "data_split", \.dataSplit, .orNull(.text), aliases: ["dataset_train_split", "dataset_split"], .content,
+        "the split of folders and org/name; null: train, or their only one"),
+      ConfigurationKey(
+        "eval_split", \.evalSplit, .orNull(.text), aliases: ["dataset_test_split"], .free,
+        "the split of eval_data; without eval_data, of data"),
       ConfigurationKey(
         "rewards", \.rewards, .orNull(.text), .content, "a folder of finished token rewards; null: make them first"),
       ConfigurationKey(

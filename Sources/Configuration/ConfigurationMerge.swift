@@ -140,7 +140,7 @@ struct ConfigurationMerge {
     if configuration.tisLower > configuration.tisUpper {
       throw error("tis_lower", "expected at most tis_upper, \(configuration.tisUpper), found \(configuration.tisLower)")
     }
-    if configuration.evalSteps != nil, configuration.evalData.isEmpty {
+    if configuration.evalSteps != nil, configuration.heldData.isEmpty {
       throw error("eval_steps", "there is nothing to evaluate; give eval_data, too")
     }
     if let limit = configuration.maxPromptLength, limit >= configuration.maxLength {

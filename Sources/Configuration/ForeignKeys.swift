@@ -35,7 +35,7 @@ enum ForeignKeys {
     "eval_use_gather_object", "length_column_name", "full_determinism", "use_cpu", "no_cuda", "local_rank",
     "accelerator_config", "parallelism_config", "do_train", "do_eval", "do_predict", "overwrite_output_dir",
     "model_init_kwargs", "ref_model_init_kwargs", "model_revision", "trust_remote_code", "disable_dropout",
-    "dataset_num_proc", "preprocessing_num_workers", "dataset_config", "dataset_train_split", "dataset_test_split",
+    "dataset_num_proc", "preprocessing_num_workers", "dataset_config",
     "dataset_streaming", "padding_free", "pad_to_multiple_of", "padding_value", "pad_token", "label_pad_token_id",
     "precompute_ref_log_probs", "precompute_ref_batch_size", "use_logits_to_keep", "use_cache", "ignore_bias_buffers",
     "enable_jit_checkpoint", "restore_callback_states_from_checkpoint", "save_safetensors", "router_aux_loss_coef",

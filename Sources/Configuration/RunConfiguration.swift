@@ -10,6 +10,8 @@ package struct RunConfiguration: Sendable, Equatable {
   /// Files or globs, in order.
   package internal(set) var data: [String] = []
   package internal(set) var evalData: [String] = []
+  package internal(set) var dataSplit: String?
+  package internal(set) var evalSplit: String?
   /// A folder of finished rewards; nil: they are made before step 1.
   package internal(set) var rewards: String?
   package internal(set) var out = ""

@@ -17,6 +17,7 @@ package struct EvaluationJob {
   private let configuration: RunConfiguration
   private let communicator: Communicator
   private let threads: Int
+  private let environment: [String: String]
   private let objective: DPO
 
   /// - Parameter configuration: `model`, `reference` (nil: log-probs only), `data`, and the keys about rows and batches.
@@ -25,6 +26,7 @@ package struct EvaluationJob {
   ) throws {
     self.configuration = configuration
     self.communicator = communicator
+    self.environment = environment
     threads = configuration.threadCount(environment: environment)
     objective = try DPO(options: ObjectiveOptions(beta: configuration.beta))
   }
@@ -45,8 +47,8 @@ package struct EvaluationJob {
   package func run(recording: Bool) throws -> EvaluationReport {
     let inputs = try open()
     let pairs = inputs.data.pairs
-    let division = Division.divide(Array(pairs.indices), costs: pairs.map(\.tokenCount), ranks: communicator.size)
-    let own = division[communicator.rank].map { pairs[$0] }
+    let division = Division.divide(Array(pairs.indices), costs: pairs.costs, ranks: communicator.size)
+    let own = pairs.selecting(division[communicator.rank])
 
     let workers = Workers(threads: threads)
     var seconds = 0.0
@@ -85,7 +87,9 @@ package struct EvaluationJob {
       if let reference { _ = try configuration.lengthLimits(for: reference.model) }
       let tokenizer = try source.pairTokenizer(source.tokenizer(), limits: limits)
       let data = try RunTokens.read(
-        configuration.data, tokenizer: tokenizer, skippingBadRows: configuration.badRows == .skip, threads: threads)
+        configuration.data, split: configuration.dataSplit, tokenizer: tokenizer,
+        skippingBadRows: configuration.badRows == .skip, threads: threads, environment: environment,
+        note: communicator.rank == 0 ? { Console.note($0) } : nil)
       // Reads all weights; a solo process has nobody to differ from.
       let hashes =
         communicator.size == 1
@@ -101,7 +105,7 @@ package struct EvaluationJob {
 
   /// Collective: log-probs of this rank's pairs by one model, which is gone afterwards.
   private func pass(
-    _ source: ModelSource, _ label: String, _ pairs: [TokenizedPair], _ workers: Workers, seconds: inout Double
+    _ source: ModelSource, _ label: String, _ pairs: PairList, _ workers: Workers, seconds: inout Double
   ) throws -> [LogProbs] {
     let (result, spent) = try communicator.agree { () -> ([LogProbs], Double) in
       let model = try Transformer(

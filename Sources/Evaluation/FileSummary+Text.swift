@@ -26,6 +26,7 @@ extension FileSummary {
       table.append(["  refused", "\(NumberFormat.count(count)) × \(TokenColouring.visibleLine(reason))"])
     }
     if let firstRefusal { table.append(["  first", TokenColouring.visibleLine(firstRefusal)]) }
+    for (name, count) in repairs { table.append(["  repaired", "\(NumberFormat.count(count)) × \(name)"]) }
     table.append(["truncated", truncated])
     table.append(
       [
@@ -112,6 +113,7 @@ extension FileSummary {
         "rows": .integer(truncatedRows), "prompt": .integer(truncatedPrompts), "chosen": .integer(truncatedChosen),
         "rejected": .integer(truncatedRejected),
       ],
+      "repairs": members(repairs.map { ($0.name, .integer($0.count)) }),
       "tokens": .integer(tokenCount), "scored_tokens": .integer(scoredCount),
       "chosen_longer": .number(chosenLonger),
       "lengths": members(lengths.map { ($0.name, object($0)) }),

@@ -20,6 +20,8 @@ package struct FileSummary: Sendable {
   let usedCount: Int
   /// Reasons without places and numbers, the most frequent first.
   let refusals: [(reason: String, count: Int)]
+  /// Rows that something was set right in, by what it was.
+  let repairs: [(name: String, count: Int)]
   /// `place: reason` of the first refused row.
   let firstRefusal: String?
   let truncatedPrompts: Int
@@ -45,38 +47,34 @@ package struct FileSummary: Sendable {
   ///   - uncut: the rows as they are without limits.
   ///   - context: tokens that the model can take.
   /// - Precondition: at least one pair.
-  init(_ data: RunTokens, uncut: [TokenizedPair], maxLength: Int, context: Int) {
-    let pairs = data.pairs
+  init(_ data: RunTokens, uncut: PairList, maxLength: Int, context: Int) {
+    let pairs = data.pairs.allCounts
     precondition(!pairs.isEmpty && !uncut.isEmpty, "a summary of no pairs")
-    readCount = data.rows.readCount
+    readCount = data.tokens.readCount
     usedCount = pairs.count
-    let kinds = data.rows.skipped.kinds.merging(data.tokens.skipped.kinds, uniquingKeysWith: +)
-    refusals = kinds.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { ($0.key, $0.value) }
-    firstRefusal = (data.rows.skipped.reasons + data.tokens.skipped.reasons).first
-    truncatedPrompts = data.tokens.truncatedPromptCount
-    truncatedChosen = pairs.count { $0.truncation.contains(.chosen) }
-    truncatedRejected = pairs.count { $0.truncation.contains(.rejected) }
+    refusals = data.tokens.skipped.kinds.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { ($0.key, $0.value) }
+    firstRefusal = data.tokens.skipped.reasons.first
+    repairs = data.tokens.totals.repairs
+    truncatedPrompts = data.tokens.totals.truncatedPrompts
+    truncatedChosen = data.tokens.totals.truncatedChosen
+    truncatedRejected = data.tokens.totals.truncatedRejected
     truncatedRows = pairs.count { !$0.truncation.isEmpty }
-    tokenCount = pairs.reduce(0) { $0 + $1.tokenCount }
-    scoredCount = pairs.reduce(0) { $0 + $1.scoredCount }
-    unsharedCount = tokenCount + pairs.reduce(0) { $0 + $1.prompt.count }
-    let wins = pairs.map { pair in
-      let (chosen, rejected) = (pair.chosen.scoredCount, pair.rejected.scoredCount)
-      return chosen > rejected ? 1 : chosen == rejected ? 0.5 : 0
+    tokenCount = data.tokens.totals.tokens
+    scoredCount = pairs.reduce(0) { $0 + $1.scored }
+    unsharedCount = tokenCount + pairs.reduce(0) { $0 + $1.prompt }
+    let wins = pairs.reduce(0.0) { sum, pair in
+      sum + (pair.chosenScored > pair.rejectedScored ? 1 : pair.chosenScored == pair.rejectedScored ? 0.5 : 0)
     }
-    chosenLonger = wins.reduce(0, +) / Double(pairs.count)
+    chosenLonger = wins / Double(pairs.count)
     self.maxLength = maxLength
     self.context = context
-    func whole(_ pair: TokenizedPair) -> Int {
-      pair.prompt.count + max(pair.chosen.tokens.count, pair.rejected.tokens.count)
-    }
     lengths = [
-      Lengths(name: "prompt", values: pairs.map(\.prompt.count).sorted()),
-      Lengths(name: "chosen", values: pairs.map(\.chosen.scoredCount).sorted()),
-      Lengths(name: "rejected", values: pairs.map(\.rejected.scoredCount).sorted()),
-      Lengths(name: "conversation", values: pairs.map(whole).sorted()),
+      Lengths(name: "prompt", values: pairs.map(\.prompt).sorted()),
+      Lengths(name: "chosen", values: pairs.map(\.chosenScored).sorted()),
+      Lengths(name: "rejected", values: pairs.map(\.rejectedScored).sorted()),
+      Lengths(name: "conversation", values: pairs.map(\.longest).sorted()),
     ]
-    self.uncut = Lengths(name: "conversation", values: uncut.map(whole).sorted())
+    self.uncut = Lengths(name: "conversation", values: uncut.allCounts.map(\.longest).sorted())
   }
 
   /// Rows whose prompt with its longer response passes `max_length`, refused ones among them.

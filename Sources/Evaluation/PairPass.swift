@@ -12,8 +12,8 @@ extension PackedBatch {
 
 extension Division {
   /// Consecutive micro-batches of at most `maxTokens` packed tokens, as indices into `pairs`.
-  package static func microBatches(of pairs: [TokenizedPair], maxTokens: Int) -> [[Int]] {
-    microBatches(Array(pairs.indices), costs: pairs.map(\.tokenCount), maxTokens: maxTokens)
+  package static func microBatches(of pairs: PairList, maxTokens: Int) -> [[Int]] {
+    microBatches(Array(pairs.indices), costs: pairs.costs, maxTokens: maxTokens)
   }
 }
 
@@ -22,7 +22,7 @@ extension Transformer {
   ///
   /// - Parameter body: called in order with a pair's index and the log-probs of its chosen and its rejected response.
   package func forEachPair(
-    of pairs: [TokenizedPair], microBatchTokens: Int,
+    of pairs: PairList, microBatchTokens: Int,
     _ body: (_ index: Int, _ chosen: ArraySlice<Float>, _ rejected: ArraySlice<Float>) throws -> Void
   ) rethrows {
     for batch in Division.microBatches(of: pairs, maxTokens: microBatchTokens) {

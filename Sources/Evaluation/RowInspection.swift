@@ -14,6 +14,7 @@ import Transformer
 package struct RowInspection {
   private let configuration: RunConfiguration
   private let threads: Int
+  private let environment: [String: String]
   private let source: ModelSource
   /// The model that token rewards are of.
   private let scoring: ModelSource
@@ -26,6 +27,7 @@ package struct RowInspection {
   ///   `treg_alpha`, `treg_template`, and the keys about rows.
   package init(_ configuration: RunConfiguration, environment: [String: String]) throws {
     self.configuration = configuration
+    self.environment = environment
     threads = configuration.threadCount(environment: environment)
     source = try ModelSource.open(configuration.model, environment: environment)
     scoring = try configuration.reference.map { try ModelSource.open($0, environment: environment) } ?? source
@@ -35,13 +37,11 @@ package struct RowInspection {
 
   /// Counts and lengths of all rows. Bad rows are counted, whatever `bad_rows` says.
   package func summary() throws -> FileSummary {
-    let data = try RunTokens.read(
-      configuration.data, tokenizer: pairTokenizer, skippingBadRows: true, threads: threads)
+    let data = try read(with: pairTokenizer, skippingBadRows: true)
     var whole = data.pairs
-    if data.pairs.contains(where: { !$0.truncation.isEmpty }) || data.tokens.skipped.count > 0 {
+    if data.pairs.allCounts.contains(where: { !$0.truncation.isEmpty }) || data.tokens.skipped.count > 0 {
       // How long the rows are that were cut, or had no room.
-      let unlimited = try source.pairTokenizer(tokenizer, limits: LengthLimits())
-      whole = try unlimited.tokenize(data.rows.rows, badRows: .skip, threads: threads).pairs
+      whole = try read(with: source.pairTokenizer(tokenizer, limits: LengthLimits()), skippingBadRows: true).pairs
     }
     return FileSummary(data, uncut: whole, maxLength: configuration.maxLength, context: source.model.maximumLength)
   }
@@ -70,10 +70,9 @@ package struct RowInspection {
   }
 
   private func scoredNow(_ number: Int) throws -> (pair: TokenizedPair, scores: RowScores?) {
-    let rows = try PreferenceFile.read(configuration.data, badRows: skipsBadRows ? .skip : .error)
-    guard let row = rows.rows.first(where: { $0.row == number }) else {
-      throw Self.absent(number, readCount: rows.readCount)
-    }
+    let paths = try DataFiles(split: configuration.dataSplit, environment: environment).find(configuration.data)
+    let found = try PreferenceFile.row(number, in: paths)
+    guard let row = found.row else { throw Self.absent(number, readCount: found.count) }
     let pair = try pairTokenizer.tokenize(row)
     guard configuration.tregAlpha != 0 else { return (pair, nil) }
     let scorer = try Scorer(
@@ -83,10 +82,9 @@ package struct RowInspection {
   }
 
   private func scoredBefore(_ number: Int) throws -> (pair: TokenizedPair, scores: RowScores?) {
-    let data = try RunTokens.read(
-      configuration.data, tokenizer: pairTokenizer, skippingBadRows: skipsBadRows, threads: threads)
-    guard let index = data.pairs.firstIndex(where: { $0.row == number }) else {
-      throw Self.absent(number, readCount: data.rows.readCount)
+    let data = try read(with: pairTokenizer, skippingBadRows: skipsBadRows)
+    guard let index = data.pairs.index(ofRow: number) else {
+      throw Self.absent(number, readCount: data.tokens.readCount)
     }
     let source = try configuration.tokenRewardSource()
     let identity = ScoreIdentity(
@@ -95,6 +93,12 @@ package struct RowInspection {
       maxPromptLength: configuration.maxPromptLength)
     let rows = try ScoreFolder(configuration.rewards!, identity: identity).rows(in: index..<index + 1)
     return (data.pairs[index], rows[0])
+  }
+
+  private func read(with tokenizer: PairTokenizer, skippingBadRows: Bool) throws -> RunTokens {
+    try RunTokens.read(
+      configuration.data, split: configuration.dataSplit, tokenizer: tokenizer, skippingBadRows: skippingBadRows,
+      threads: threads, environment: environment, note: { Console.note($0) })
   }
 
   private static func absent(_ number: Int, readCount: Int) -> TregError {

@@ -94,7 +94,8 @@ struct RowTokens {
     }
     return [
       "row": .integer(pair.row), "place": .string(pair.source.place),
-      "truncated": .array(truncated.map { .string($0) }), "prompt": .object(object(prompt)), "chosen": side(chosen),
+      "truncated": .array(truncated.map { .string($0) }),
+      "repaired": .array(pair.repairs.names.map { .string($0) }), "prompt": .object(object(prompt)), "chosen": side(chosen),
       "rejected": side(rejected),
     ]
   }

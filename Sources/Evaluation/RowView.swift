@@ -35,7 +35,8 @@ struct RowView {
     let cut = tokens.truncated.isEmpty ? "nothing" : tokens.truncated.joined(separator: ", ")
     return [
       "row \(pair.row)  \(TokenColouring.visibleLine(pair.source.place))",
-      "\(pair.tokenCount) tokens with the shared prompt, \(pair.scoredCount) scored; truncated: \(cut)", "",
+      "\(pair.tokenCount) tokens with the shared prompt, \(pair.scoredCount) scored; truncated: \(cut)",
+      "repaired: \(pair.repairs.isEmpty ? "nothing" : pair.repairs.names.joined(separator: ", "))", "",
     ]
   }
 

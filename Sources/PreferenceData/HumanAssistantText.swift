@@ -32,6 +32,13 @@ enum HumanAssistantText {
     return turns
   }
 
+  /// Whether an answer is to follow `text`: it ends with the header of an assistant's turn.
+  static func endsWithHeader(_ text: String) -> Bool {
+    var bytes = Array(text.utf8)[...]
+    while let last = bytes.last, last == 0x20 || last == 0x0A { bytes.removeLast() }
+    return bytes.reversed().starts(with: markers[1].bytes.reversed())
+  }
+
   private static func trimmed(_ bytes: ArraySlice<UInt8>) -> String {
     func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
     var bytes = bytes.drop(while: isBlank)

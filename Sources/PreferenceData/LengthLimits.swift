@@ -29,7 +29,9 @@ package struct LengthLimits: Sendable, Hashable {
   /// Both sides of a row within the limits, as one shared prefix and two responses.
   ///
   /// - Throws: bad data (65) at the row's place.
-  func pair(of row: PreferenceRow, chosen: SpannedTokens, rejected: SpannedTokens) throws -> TokenizedPair {
+  func pair(
+    of row: PreferenceRow, chosen: SpannedTokens, rejected: SpannedTokens, repairs: Repairs
+  ) throws -> TokenizedPair {
     func refused(_ message: String) -> TregError { TregError.badData(at: row.place, message) }
     let shared = PairTokenizer.commonPrefix(
       chosen.tokens.prefix(chosen.scoredFrom), rejected.tokens.prefix(rejected.scoredFrom))
@@ -73,6 +75,7 @@ package struct LengthLimits: Sendable, Hashable {
           ? "`chosen` and `rejected` are identical as tokens"
           : "`chosen` and `rejected` are identical within max_length")
     }
-    return TokenizedPair(source: row, prompt: prompt, chosen: chosen, rejected: rejected, truncation: truncation)
+    return TokenizedPair(
+      source: row, prompt: prompt, chosen: chosen, rejected: rejected, truncation: truncation, repairs: repairs)
   }
 }

@@ -1,8 +1,6 @@
-import CZlib
-import Glibc
 import RunFolder
 
-/// The lines of a file, plain or gzip-compressed (told by its first bytes), one at a time.
+/// The lines of a file, decompressed, one at a time.
 final class LineReader {
   enum Line {
     case text(ArraySlice<UInt8>)
@@ -13,30 +11,17 @@ final class LineReader {
   let path: String
   let maximumCount: Int
   /// The number of the line returned last, from 1.
-  private(set) var line = 0
-  private let file: gzFile
-  private var buffer: [UInt8] = []
-  private var start = 0
+  var line = 0
+  private let bytes: any ByteSource
+  var buffer: [UInt8] = []
+  var start = 0
   private var ended = false
   private let pieceCount = 1 << 18
 
-  /// - Throws: 66 when the file is missing, 77 when it may not be read.
-  init(path: String, maximumCount: Int) throws {
+  init(_ bytes: any ByteSource, path: String, maximumCount: Int) {
+    self.bytes = bytes
     self.path = path
     self.maximumCount = maximumCount
-    if FileSystem.kind(of: path) == .folder { throw FileSystem.error(EISDIR, .reading, path) }
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw FileSystem.error(errno, .reading, path) }
-    guard let file = gzdopen(descriptor, "rb") else {
-      close(descriptor)
-      throw TregError.inputOutput(at: path, "cannot read it: no memory for decompression")
-    }
-    self.file = file
-    gzbuffer(file, UInt32(pieceCount))
-  }
-
-  deinit {
-    gzclose_r(file)
   }
 
   /// Whether the first byte that is no blank is `byte`; reads ahead without consuming.
@@ -50,14 +35,6 @@ final class LineReader {
       }
       if try !fill() || position > maximumCount { return false }
     }
-  }
-
-  /// All bytes from the present place on; nil when there are more than `limit`.
-  func rest(limit: Int) throws -> [UInt8]? {
-    while try fill() {
-      if buffer.count - start > limit { return nil }
-    }
-    return Array(buffer[start...])
   }
 
   /// The next line without its end (LF or CR LF); nil after the last one.
@@ -96,7 +73,7 @@ final class LineReader {
   }
 
   /// Appends the next piece of the file to the buffer; false at its end.
-  private func fill() throws -> Bool {
+  func fill() throws -> Bool {
     if ended { return false }
     if start > 0 {
       buffer.removeSubrange(..<start)
@@ -104,19 +81,13 @@ final class LineReader {
     }
     let before = buffer.count
     buffer.append(contentsOf: repeatElement(0, count: pieceCount))
-    let count = buffer[before...].withUnsafeMutableBytes { gzread(file, $0.baseAddress, UInt32(pieceCount)) }
-    let code = errno
-    buffer.removeLast(pieceCount - max(0, Int(count)))
-    var status: Int32 = Z_OK
-    let message = gzerror(file, &status).map { String(cString: $0) } ?? ""
-    // A cut file gives its last bytes first and then this status.
-    if status == Z_BUF_ERROR {
+    var count = 0
+    defer { buffer.removeLast(pieceCount - count) }
+    do {
+      count = try buffer[before...].withUnsafeMutableBytes { try bytes.read(into: $0) }
+    } catch CompressionDamage.cutOff {
       throw TregError.badData(at: path, "the compressed file is cut off after line \(line)")
-    }
-    if status == Z_ERRNO { throw FileSystem.error(code, .reading, path) }
-    guard status == Z_OK || status == Z_STREAM_END, count >= 0 else {
-      // zlib puts the file's name before its words.
-      let reason = message.split(separator: ": ").last ?? "unknown error"
+    } catch CompressionDamage.damaged(let reason) {
       throw TregError.badData(at: path, "the compressed file is damaged after line \(line): \(reason)")
     }
     if count == 0 { ended = true }

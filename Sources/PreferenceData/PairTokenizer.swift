@@ -19,45 +19,84 @@ package struct PairTokenizer: Sendable {
   package typealias Encode = @Sendable (String, Bool) throws -> [Int32]
   /// `messages, addGenerationPrompt` → text.
   package typealias Render = @Sendable ([JSONValue], Bool) throws -> String
+  /// `messages, addGenerationPrompt, tools` → text.
+  package typealias RenderWithTools = @Sendable ([JSONValue], Bool, JSONValue?) throws -> String
 
   package let encode: Encode
   /// nil: the model has no chat template.
-  package let render: Render?
+  package let render: RenderWithTools?
   let endTokens: Set<Int32>
   let endText: String?
+  /// The token that the tokenizer itself puts first; nil: none.
+  let beginToken: Int32?
   let limits: LengthLimits
+  /// Hash of all that decides which tokens a row becomes; nil: not known, so that tokens are not kept for later runs.
+  let identity: String?
 
   /// - Parameters:
   ///   - render: the chat template; nil for models without one, which then take plain text only.
   ///   - endTokens: all tokens that end a turn: those of the model's configuration and the tokenizer's own.
   ///   - endText: the text of the tokenizer's end token, appended to responses of plain text; nil appends nothing.
+  ///   - identity: hash of what `encode` and `render` do.
   package init(
-    encode: @escaping Encode, render: Render?, endTokens: Set<Int32>, endText: String?, limits: LengthLimits
+    encode: @escaping Encode, renderWithTools render: RenderWithTools?, endTokens: Set<Int32>, endText: String?,
+    limits: LengthLimits, identity: String? = nil
   ) {
     self.encode = encode
     self.render = render
     self.endTokens = endTokens
     self.endText = endText
     self.limits = limits
+    self.identity = identity
+    beginToken = (try? encode("", true))?.first
+  }
+
+  /// A tokenizer whose template knows no tools.
+  package init(
+    encode: @escaping Encode, render: Render?, endTokens: Set<Int32>,
+    endText: String?, limits: LengthLimits
+  ) {
+    var withTools: RenderWithTools?
+    if let render { withTools = { messages, generates, _ in try render(messages, generates) } }
+    self.init(
+      encode: encode, renderWithTools: withTools, endTokens: endTokens, endText: endText, limits: limits)
   }
 
   /// - Parameters:
   ///   - templateVariables: what the template sees beside the messages: `bos_token`, `eos_token` …
   ///   - endToken: the tokenizer's end token, in its text form.
   ///   - endTokens: further tokens that end a turn, from the model's configuration.
+  ///   - sourceHash: hash of the tokenizer's and the template's source; nil: tokens are not kept for later runs.
   package init(
     tokenizer: Tokenizer, template: ChatTemplate?, templateVariables: [String: JSONValue] = [:], endToken: String?,
-    endTokens: some Sequence<Int> = [], limits: LengthLimits
+    endTokens: some Sequence<Int> = [], limits: LengthLimits, sourceHash: String? = nil
   ) {
     var ends = Set(endTokens.compactMap { Int32(exactly: $0) })
     if let endToken, let id = tokenizer.id(of: endToken) { ends.insert(id) }
-    var render: Render?
+    var render: RenderWithTools?
     if let template {
-      render = { try template.render(messages: $0, addGenerationPrompt: $1, variables: templateVariables) }
+      render = { messages, generates, tools in
+        var variables = templateVariables
+        if let tools { variables["tools"] = tools }
+        return try template.render(messages: messages, addGenerationPrompt: generates, variables: variables)
+      }
+    }
+    var identity: String?
+    if let sourceHash {
+      var parts = [sourceHash, endToken ?? "none", ends.sorted().description]
+      parts += templateVariables.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value.text())" }
+      // A template that tells the date tells it here, too: tokens of another day are not taken for today's.
+      parts += [true, false].map { (try? render?([["role": "user", "content": "?"]], $0, nil)) ?? "none" }
+      var hash = ContentHash()
+      for part in parts {
+        hash.update(part.utf8.count)
+        hash.update(part)
+      }
+      identity = hash.hexadecimal
     }
     self.init(
-      encode: { try tokenizer.encode($0, addingSpecialTokens: $1) }, render: render, endTokens: ends, endText: endToken,
-      limits: limits)
+      encode: { try tokenizer.encode($0, addingSpecialTokens: $1) }, renderWithTools: render, endTokens: ends,
+      endText: endToken, limits: limits, identity: identity)
   }
 
   /// The tokens of one row.
@@ -65,16 +104,25 @@ package struct PairTokenizer: Sendable {
   /// - Throws: bad data (65) at the row's place: the template or the tokenizer refuses it, nothing of a response is
   ///   left to be scored, or both responses become the same tokens.
   package func tokenize(_ row: PreferenceRow) throws -> TokenizedPair {
-    let sides: (prompts: [[Int32]], chosen: [Int32], rejected: [Int32])
+    var sides: (prompts: [[Int32]], chosen: [Int32], rejected: [Int32])
+    var repairs = row.repairs
     do {
       switch (row.prompt, row.chosen, row.rejected) {
       case (.messages(let prompt), .messages(let chosen), .messages(let rejected)):
-        sides = try conversations(prompt: prompt, chosen: chosen, rejected: rejected)
+        sides = try conversations(
+          prompt: prompt, chosen: chosen, rejected: rejected, tools: row.tools)
       case (.text(let prompt), .text(let chosen), .text(let rejected)):
         sides = (
           [try encode(prompt, true)], try encode(prompt + ended(chosen), true),
           try encode(prompt + ended(rejected), true)
         )
+        if let beginToken, sides.prompts[0].starts(with: [beginToken, beginToken]) {
+          // The text has the begin token, too.
+          sides = (
+            [Array(sides.prompts[0].dropFirst())], Array(sides.chosen.dropFirst()), Array(sides.rejected.dropFirst())
+          )
+          repairs.insert(.secondBeginToken)
+        }
       default: preconditionFailure("the passages of a row are of one kind")
       }
     } catch let error as TregError {
@@ -82,7 +130,7 @@ package struct PairTokenizer: Sendable {
     }
     let chosen = SpannedTokens(tokens: sides.chosen, prompts: sides.prompts, endTokens: endTokens)
     let rejected = SpannedTokens(tokens: sides.rejected, prompts: sides.prompts, endTokens: endTokens)
-    return try limits.pair(of: row, chosen: chosen, rejected: rejected)
+    return try limits.pair(of: row, chosen: chosen, rejected: rejected, repairs: repairs)
   }
 
   private func ended(_ response: String) -> String {
@@ -91,16 +139,16 @@ package struct PairTokenizer: Sendable {
   }
 
   private func conversations(
-    prompt: [Message], chosen: [Message], rejected: [Message]
+    prompt: [Message], chosen: [Message], rejected: [Message], tools: JSONValue?
   ) throws -> (prompts: [[Int32]], chosen: [Int32], rejected: [Int32]) {
     guard let render else {
       throw TregError.badData(
         at: nil, "the row is a conversation, but the model has no chat template; give one, or rows of plain text")
     }
     let turns = prompt.map(\.raw)
-    let withHeader = try encode(render(turns, true), false)
+    let withHeader = try encode(render(turns, true, tools), false)
     func whole(_ response: [Message]) throws -> [Int32] {
-      let text = try render(turns + response.map(\.raw), false)
+      let text = try render(turns + response.map(\.raw), false, tools)
       let tokens = try encode(text, false)
       if tokens.dropFirst(Self.commonPrefix(tokens, withHeader)).contains(where: endTokens.contains) { return tokens }
       let blanks = text.unicodeScalars.reversed().prefix { $0.properties.isWhitespace }.count
@@ -108,7 +156,7 @@ package struct PairTokenizer: Sendable {
     }
     let (chosen, rejected) = (try whole(chosen), try whole(rejected))
     if chosen.starts(with: withHeader), rejected.starts(with: withHeader) { return ([withHeader], chosen, rejected) }
-    return ([withHeader, try encode(render(turns, false), false)], chosen, rejected)
+    return ([withHeader, try encode(render(turns, false, tools), false)], chosen, rejected)
   }
 
   static func commonPrefix(_ left: some Sequence<Int32>, _ right: some Sequence<Int32>) -> Int {

@@ -53,16 +53,27 @@ package struct PreferenceRow: Sendable, Hashable {
   package let row: Int
   /// Where the row stands, as `file:line`.
   package let place: String
+  package let origin: RowPlace
   package let prompt: Passage
   package let chosen: Passage
   package let rejected: Passage
+  /// What the chat template may offer the model to call; nil: nothing.
+  package let tools: JSONValue?
+  /// What was set right in the row.
+  package let repairs: Repairs
 
-  package init(row: Int, place: String, prompt: Passage, chosen: Passage, rejected: Passage) {
+  package init(
+    row: Int, place: String, origin: RowPlace = RowPlace(file: 0, suffix: ""), prompt: Passage, chosen: Passage,
+    rejected: Passage, tools: JSONValue? = nil, repairs: Repairs = []
+  ) {
     self.row = row
     self.place = place
+    self.origin = origin
     self.prompt = prompt
     self.chosen = chosen
     self.rejected = rejected
+    self.tools = tools
+    self.repairs = repairs
   }
 }
 
@@ -72,39 +83,4 @@ package enum BadRows: String, Sendable, CaseIterable {
   case error
   /// The row is left out and counted.
   case skip
-}
-
-/// How many rows were left out, and why the first of them were.
-package struct SkippedRows: Sendable, Equatable {
-  /// As many reasons are kept.
-  package static let reasonLimit = 5
-
-  package private(set) var count = 0
-  /// `place: reason` of the first rows left out.
-  package private(set) var reasons: [String] = []
-  /// How many rows were left out for which kind of reason: messages without places, numbers as `N`.
-  package private(set) var kinds: [String: Int] = [:]
-  /// Further kinds count as `other reasons`, so that messages which quote their row do not fill the memory.
-  package static let kindLimit = 32
-
-  package init() {}
-
-  package mutating func add(_ error: TregError) {
-    count += 1
-    if reasons.count < Self.reasonLimit { reasons.append(error.description) }
-    let kind = Self.kind(of: error.message)
-    kinds[kinds[kind] != nil || kinds.count < Self.kindLimit ? kind : "other reasons", default: 0] += 1
-  }
-
-  private static func kind(of message: String) -> String {
-    var kind = ""
-    for character in message {
-      if !("0"..."9").contains(character) {
-        kind.append(character)
-      } else if kind.last != "N" {
-        kind.append("N")
-      }
-    }
-    return kind
-  }
 }

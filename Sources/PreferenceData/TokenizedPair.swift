@@ -61,12 +61,16 @@ package struct TokenizedPair: Sendable, Hashable {
   package let chosen: Response
   package let rejected: Response
   package let truncation: Truncation
+  /// What was set right in the row, or in its tokens.
+  package let repairs: Repairs
   /// Hash of row, token ids and scored spans.
   package let key: PairKey
 
+  /// - Parameter key: known already; nil: it is computed.
   /// - Precondition: the prompt is not empty.
   package init(
-    source: PreferenceRow, prompt: [Int32], chosen: Response, rejected: Response, truncation: Truncation = []
+    source: PreferenceRow, prompt: [Int32], chosen: Response, rejected: Response, truncation: Truncation = [],
+    repairs: Repairs = [], key: PairKey? = nil
   ) {
     precondition(!prompt.isEmpty, "a pair has at least one prompt token, which predicts the first response token")
     self.source = source
@@ -74,6 +78,11 @@ package struct TokenizedPair: Sendable, Hashable {
     self.chosen = chosen
     self.rejected = rejected
     self.truncation = truncation
+    self.repairs = repairs.union(source.repairs)
+    if let key {
+      self.key = key
+      return
+    }
     var hash = ContentHash()
     hash.update(source.row)
     for (tokens, scoredFrom) in [
@@ -83,7 +92,14 @@ package struct TokenizedPair: Sendable, Hashable {
       hash.update(valuesOf: tokens)
       hash.update(scoredFrom)
     }
-    key = PairKey(high: hash.digest.high, low: hash.digest.low)
+    self.key = PairKey(high: hash.digest.high, low: hash.digest.low)
+  }
+
+  package var counts: PairCounts {
+    PairCounts(
+      row: row, prompt: prompt.count, chosen: chosen.tokens.count, chosenScoredFrom: chosen.scoredFrom,
+      rejected: rejected.tokens.count, rejectedScoredFrom: rejected.scoredFrom, truncation: truncation,
+      repairs: repairs, key: key)
   }
 
   /// Position over all files, from 0.
@@ -91,29 +107,4 @@ package struct TokenizedPair: Sendable, Hashable {
   /// Tokens of the packed tree, which is what a pair costs.
   package var tokenCount: Int { prompt.count + chosen.tokens.count + rejected.tokens.count }
   package var scoredCount: Int { chosen.scoredCount + rejected.scoredCount }
-}
-
-/// Tokenised rows in the order of their files, and what was cut or left out.
-package struct TokenizedPairs: Sendable {
-  package let pairs: [TokenizedPair]
-  package let skipped: SkippedRows
-
-  package init(pairs: [TokenizedPair], skipped: SkippedRows = SkippedRows()) {
-    self.pairs = pairs
-    self.skipped = skipped
-  }
-
-  package var truncatedPromptCount: Int { pairs.count { $0.truncation.contains(.prompt) } }
-  /// Responses, not rows: a row can count twice.
-  package var truncatedResponseCount: Int {
-    pairs.count { $0.truncation.contains(.chosen) } + pairs.count { $0.truncation.contains(.rejected) }
-  }
-
-  /// Hash of all pairs in order: equal for two ranks that see the same data through the same tokenizer and template.
-  package var contentHash: String {
-    var hash = ContentHash()
-    hash.update(pairs.count)
-    for pair in pairs { hash.update(valuesOf: [pair.key.high, pair.key.low]) }
-    return hash.hexadecimal
-  }
 }

@@ -21,10 +21,16 @@ extension ModelSource {
     for name in names {
       if let text = specialToken(name) { variables[name] = .string(text) }
     }
+    var hash = ContentHash()
+    for part in [tokenizerJSON.text(), chatTemplate ?? ""] {
+      hash.update(part.utf8.count)
+      hash.update(part)
+    }
     return PairTokenizer(
       tokenizer: tokenizer,
       template: try chatTemplate.map { try ChatTemplate(source: $0, place: FileSystem.join(place, "chat template")) },
-      templateVariables: variables, endToken: specialToken("eos_token"), endTokens: endTokens, limits: limits)
+      templateVariables: variables, endToken: specialToken("eos_token"), endTokens: endTokens, limits: limits,
+      sourceHash: hash.hexadecimal)
   }
 
   /// A special token's text: tokenizer_config.json holds it as a string or as an object with `content`.

@@ -14,15 +14,15 @@ package struct ScoreMaker {
   }
 
   private let folder: ScoreFolder
-  private let pairs: [TokenizedPair]
+  private let pairs: PairList
 
-  package init(folder: ScoreFolder, pairs: [TokenizedPair]) {
+  package init(folder: ScoreFolder, pairs: PairList) {
     self.folder = folder
     self.pairs = pairs
   }
 
   /// The rows of a shard.
-  package func rows(shard: Int, of shards: Int) -> ArraySlice<TokenizedPair> {
+  package func rows(shard: Int, of shards: Int) -> Slice<PairList> {
     pairs[ScoreShard.range(shard: shard, of: shards, rowCount: pairs.count)]
   }
 

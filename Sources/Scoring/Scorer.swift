@@ -35,9 +35,11 @@ package final class Scorer {
     do {
       return (
         try prompter.prompts(
-          prompt: pair.source.prompt, response: pair.source.chosen, responseCount: pair.chosen.scoredCount),
+          prompt: pair.source.prompt, response: pair.source.chosen, responseCount: pair.chosen.scoredCount,
+          tools: pair.source.tools),
         try prompter.prompts(
-          prompt: pair.source.prompt, response: pair.source.rejected, responseCount: pair.rejected.scoredCount)
+          prompt: pair.source.prompt, response: pair.source.rejected, responseCount: pair.rejected.scoredCount,
+          tools: pair.source.tools)
       )
     } catch let error as TregError {
       throw TregError(error.exitCode, at: pair.source.place, error.description)

@@ -17,6 +17,7 @@ package struct RewardJob {
   private let part: (index: Int, count: Int)
   private let communicator: Communicator
   private let threads: Int
+  private let environment: [String: String]
 
   /// - Parameter shard: the shard to make; nil makes all rows, divided over the ranks.
   package init(
@@ -29,6 +30,7 @@ package struct RewardJob {
     }
     self.configuration = configuration
     self.communicator = communicator
+    self.environment = environment
     part = shard ?? (communicator.rank, communicator.size)
     threads = configuration.threadCount(environment: environment)
   }
@@ -65,7 +67,9 @@ package struct RewardJob {
     let rewards = try configuration.tokenRewardSource()
     try rewards.check(against: source)
     let data = try RunTokens.read(
-      configuration.data, tokenizer: pairTokenizer, skippingBadRows: configuration.badRows == .skip, threads: threads)
+      configuration.data, split: configuration.dataSplit, tokenizer: pairTokenizer,
+      skippingBadRows: configuration.badRows == .skip, threads: threads, environment: environment,
+      note: speaks ? { Console.note($0) } : nil)
     let identity = ScoreIdentity(
       modelHash: try source.contentHash, dataHash: data.tokens.contentHash, rowCount: data.pairs.count,
       template: rewards.template, rewardModelHash: rewards.modelHash, maxLength: configuration.maxLength,

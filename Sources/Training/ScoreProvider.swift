@@ -9,7 +9,7 @@ import Scoring
 /// its own part. They are always those of the reference: never made anew from trained weights.
 struct ScoreProvider {
   let communicator: Communicator
-  let pairs: [TokenizedPair]
+  let pairs: PairList
   let identity: ScoreIdentity
 
   private var own: Range<Int> {

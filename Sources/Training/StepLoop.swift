@@ -10,7 +10,7 @@ struct StepLoop {
   private let setup: TrainingSetup
   private let trainer: Trainer
   private let scores: ScoreExchange?
-  private let held: (pairs: [TokenizedPair], scores: [RowScores])?
+  private let held: (pairs: PairList, scores: [RowScores])?
   private let layout: RunLayout
   private let group: FolderGroup
   private let stop: StopRequest
@@ -21,7 +21,7 @@ struct StepLoop {
   private var tokenCount: Int
 
   private var communicator: Communicator { setup.communicator }
-  private var pairs: [TokenizedPair] { setup.train.pairs }
+  private var pairs: PairList { setup.train.pairs }
 
   /// Collective.
   init(
@@ -39,10 +39,10 @@ struct StepLoop {
     self.tokenCount = tokenCount
     if let held = setup.held {
       let all = Array(held.pairs.indices)
-      let division = Division.divide(all, costs: held.pairs.map(\.tokenCount), ranks: setup.communicator.size)
+      let division = Division.divide(all, costs: held.pairs.costs, ranks: setup.communicator.size)
       let own = division[setup.communicator.rank]
       let found = try heldScores?.scores(for: division) ?? [:]
-      self.held = (own.map { held.pairs[$0] }, own.compactMap { found[$0] })
+      self.held = (held.pairs.selecting(own), own.compactMap { found[$0] })
     } else {
       self.held = nil
     }
@@ -107,7 +107,7 @@ struct StepLoop {
   }
 
   private func divide(_ batch: [Int]) -> [[Int]] {
-    Division.divide(batch, costs: batch.map { pairs[$0].tokenCount }, ranks: communicator.size)
+    Division.divide(batch, costs: batch.map { pairs.counts(at: $0).tokens }, ranks: communicator.size)
   }
 
   /// The scores of the rows that this rank trains on in the epoch under way, exchanged when it begins.

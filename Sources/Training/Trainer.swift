@@ -104,7 +104,9 @@ package final class Trainer {
   ) throws -> (metrics: PreferenceMetrics, norm: Double) {
     gradients.clear()
     var metrics = newMetrics
-    for batch in Division.microBatches(of: pairs, maxTokens: microBatchTokens) {
+    for batch in Division.microBatches(
+      Array(pairs.indices), costs: pairs.map(\.tokenCount), maxTokens: microBatchTokens)
+    {
       let (packed, statistics) = forward(batch.map { pairs[$0] }, forBackward: true)
       var coefficients = TargetCoefficients(zerosFor: statistics)
       for (tree, index) in batch.enumerated() {
@@ -140,7 +142,7 @@ package final class Trainer {
   }
 
   /// Collective: metrics of held-out pairs, without a gradient.
-  package func evaluate(_ pairs: [TokenizedPair], scores: [RowScores]) throws -> PreferenceMetrics {
+  package func evaluate(_ pairs: PairList, scores: [RowScores]) throws -> PreferenceMetrics {
     var metrics = newMetrics
     for batch in Division.microBatches(of: pairs, maxTokens: microBatchTokens) {
       let (packed, statistics) = forward(batch.map { pairs[$0] }, forBackward: false)

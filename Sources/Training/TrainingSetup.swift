@@ -51,13 +51,15 @@ struct TrainingSetup {
       try rewards?.check(against: reference)
       let limits = try configuration.lengthLimits(for: source.model)
       let tokenizer = try source.pairTokenizer(source.tokenizer(), limits: limits)
-      func read(_ files: [String]) throws -> RunTokens {
+      func read(_ names: [String], _ split: String?) throws -> RunTokens {
         try RunTokens.read(
-          files, tokenizer: tokenizer, skippingBadRows: configuration.badRows == .skip, threads: threads)
+          names, split: split, tokenizer: tokenizer, skippingBadRows: configuration.badRows == .skip,
+          threads: threads, environment: environment, note: communicator.rank == 0 ? { Console.note($0) } : nil)
       }
       return (
-        source: source, reference: reference, tokenizer: tokenizer, train: try read(configuration.data),
-        held: try configuration.evalData.isEmpty ? nil : read(configuration.evalData),
+        source: source, reference: reference, tokenizer: tokenizer,
+        train: try read(configuration.data, configuration.dataSplit),
+        held: try configuration.heldData.isEmpty ? nil : read(configuration.heldData, configuration.evalSplit),
         hash: try reference.contentHash, start: try source.contentHash, rewards: rewards
       )
     }
@@ -83,7 +85,10 @@ struct TrainingSetup {
 
   /// The configuration without what may differ between ranks: paths, and how work is done.
   private var courseText: String {
-    let free = ["model", "reference", "treg_reward_model", "data", "eval_data", "rewards", "out", "threads"]
+    let free = [
+      "model", "reference", "treg_reward_model", "data", "data_split", "eval_data", "eval_split", "rewards", "out",
+      "threads",
+    ]
     return configuration.yamlText.split(separator: "\n").filter { line in
       !free.contains { line.hasPrefix($0 + ":") }
     }.joined(separator: "\n")
@@ -161,15 +166,15 @@ struct TrainingSetup {
     var (tokens, scored, longest) = (0, 0, 0)
     for step in 0..<min(plan.stepsPerEpoch, plan.stepCount) {
       let batch = plan.batch(ofStep: step)
-      let ranks = Division.divide(batch, costs: batch.map { train.pairs[$0].tokenCount }, ranks: communicator.size)
-      for pairs in ranks.map({ rows in rows.map { train.pairs[$0] } }) {
-        for microBatch in Division.microBatches(of: pairs, maxTokens: microBatchTokens) {
-          tokens = max(tokens, microBatch.reduce(0) { $0 + pairs[$1].tokenCount })
-          scored = max(scored, microBatch.reduce(0) { $0 + pairs[$1].scoredCount })
+      let ranks = Division.divide(batch, costs: batch.map { train.pairs.counts(at: $0).tokens }, ranks: communicator.size)
+      for pairs in ranks.map({ rows in rows.map(train.pairs.counts) }) {
+        for microBatch in Division.microBatches(
+          Array(pairs.indices), costs: pairs.map(\.tokens), maxTokens: microBatchTokens)
+        {
+          tokens = max(tokens, microBatch.reduce(0) { $0 + pairs[$1].tokens })
+          scored = max(scored, microBatch.reduce(0) { $0 + pairs[$1].scored })
         }
-        for pair in pairs {
-          longest = max(longest, pair.prompt.count + max(pair.chosen.tokens.count, pair.rejected.tokens.count))
-        }
+        for pair in pairs { longest = max(longest, pair.longest) }
       }
     }
     return MemoryFormula.Workload(

@@ -36,6 +36,7 @@ final class Program {
     }
     // Open MPI refuses to start ranks for root, whom containers run as, without both.
     environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
+    environment["TREG_CACHE"] = "off"
     environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
     for (name, value) in changes { environment[name] = value }
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")

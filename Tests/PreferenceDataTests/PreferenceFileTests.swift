@@ -46,7 +46,8 @@ import Testing
       (#""text""#, ":1: expected an object, found a string"),
       (
         #"{"prompt": "p", "response": "x"}"#,
-        ":1: row without `chosen`: expected columns prompt, chosen, rejected; found: prompt, response"
+        ":1: row without `chosen`: expected columns prompt, chosen, rejected; found: prompt, response — one answer a row"
+          + " in `response`, as for supervised fine-tuning; pairs are trained on: each row needs a better and a worse response"
       ),
       (
         #"{"prompt": "p", "chosen": "x", "rejected": null}"#,
@@ -90,17 +91,11 @@ import Testing
     expectError(.inputMissing, "\(folder.path)/*.jsonl: no file matches") {
       try PreferenceFile.read([folder.path + "/*.jsonl"])
     }
-    expectError(.inputMissing, "\(folder.path): expected a file, found a folder") {
-      try PreferenceFile.read([folder.path])
-    }
+    expectError(
+      .badData, "\(folder.path): no data files in this folder (.jsonl, .json, plain, .gz or .zst, or .parquet)"
+    ) { try PreferenceFile.read([folder.path]) }
     let empty = try folder.write("empty.jsonl", "\n\n")
     expectError(.badData, "\(empty): the file has no rows") { try PreferenceFile.read([empty]) }
-    let useless = try folder.write("useless.jsonl", "{}")
-    expectError(
-      .badData,
-      "\(useless): none of 1 rows can be used; the first: \(useless):1: row without `chosen`: expected columns prompt,"
-        + " chosen, rejected; found: none"
-    ) { try PreferenceFile.read([useless], badRows: .skip) }
   }
 
   @Test func refusesDamagedCompression() throws {
@@ -111,8 +106,11 @@ import Testing
     let bytes = try Array(Data(contentsOf: URL(fileURLWithPath: whole)))
     for count in [bytes.count / 2, bytes.count - 3, 15] {
       let path = try folder.write("cut.gz", bytes.prefix(count))
-      expectError(.badData, "\(path): the compressed file is cut off after line 0") {
-        try PreferenceFile.read([path], badRows: .skip)
+      #expect {
+        _ = try PreferenceFile.read([path], badRows: .skip)
+      } throws: { error in
+        guard let error = error as? TregError else { return false }
+        return error.exitCode == .badData && error.message.hasPrefix("the compressed file is cut off after line")
       }
     }
     var damaged = bytes

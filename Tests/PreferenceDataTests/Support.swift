@@ -1,4 +1,5 @@
 import CZlib
+import CZstd
 import Foundation
 import OrderedJSON
 import PreferenceData
@@ -23,6 +24,14 @@ final class TemporaryFolder {
   }
 
   func write(_ name: String, _ text: String) throws -> String { try write(name, text.utf8) }
+
+  func writeZstandard(_ name: String, _ text: String) throws -> String {
+    let bytes = Array(text.utf8)
+    var frame = [UInt8](repeating: 0, count: ZSTD_compressBound(bytes.count))
+    let count = ZSTD_compress(&frame, frame.count, bytes, bytes.count, 3)
+    try #require(ZSTD_isError(count) == 0)
+    return try write(name, frame.prefix(count))
+  }
 
   func writeCompressed(_ name: String, _ text: String) throws -> String {
     let file = path + "/" + name
@@ -83,4 +92,29 @@ struct CharacterTokenizer: Sendable {
 func renderMarked(_ messages: [JSONValue], header: String = "<start>assistant:", generation: Bool) -> String {
   messages.map { "<start>\($0["role"]?.string ?? ""):\($0["content"]?.string ?? "")<end>\n" }.joined()
     + (generation ? header : "")
+}
+
+/// All rows of some files.
+struct ReadRows {
+  var rows: [PreferenceRow] = []
+  var readCount = 0
+  var skipped = SkippedRows()
+  var paths: [String] = []
+}
+
+extension PreferenceFile {
+  /// - Parameter patterns: as ``DataFiles`` takes them.
+  static func read(_ patterns: [String], badRows: BadRows = .error) throws -> ReadRows {
+    var read = ReadRows()
+    read.paths = try DataFiles().find(patterns)
+    read.readCount = try forEachRow(in: read.paths) { row in
+      do {
+        read.rows.append(try row.get())
+      } catch let error as TregError where badRows == .skip {
+        read.skipped.add(error)
+      }
+      return true
+    }
+    return read
+  }
 }

@@ -34,8 +34,8 @@ extension ModelSource {
     case nil: break
     }
     let cache = HubCache(environment: environment)
-    guard let folder = try cache.folder(ofModel: path) else {
-      let tried = HubCache.isModelName(path) ? "; no \(cache.modelFolder(path)) either" : ""
+    guard let folder = try cache.folder(of: path, .model) else {
+      let tried = HubCache.isName(path) ? "; no \(cache.place(of: path, .model)) either" : ""
       throw TregError.missing(
         at: path, "no such folder or file\(tried); a model is a folder, a .gguf file or org/name from the local cache")
     }

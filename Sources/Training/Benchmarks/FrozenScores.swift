@@ -12,7 +12,7 @@ extension TrainingSetup {
   /// - Returns: for each group of `consumers` of this rank (indices into `pairs`) the scores in that order; empty lists
   ///   when the objective needs nothing of the frozen model.
   func frozenScores(
-    of pairs: [TokenizedPair], model: Transformer, consumers: [[Int]]
+    of pairs: PairList, model: Transformer, consumers: [[Int]]
   ) throws -> [Int: RowScores] {
     guard !objective.needs.scores.isEmpty else { return [:] }
     let scorer = try communicator.agree {

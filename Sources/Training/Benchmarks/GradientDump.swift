@@ -27,7 +27,7 @@ package struct GradientDump {
 
   private let setup: TrainingSetup
   private let rows: [Int]
-  private let pairs: [TokenizedPair]
+  private let pairs: PairList
 
   /// Collective: reads and checks everything.
   ///
@@ -36,15 +36,15 @@ package struct GradientDump {
     _ configuration: RunConfiguration, rows: [Int], communicator: Communicator, environment: [String: String]
   ) throws {
     setup = try TrainingSetup(configuration, communicator: communicator, environment: environment)
-    let known = Dictionary(uniqueKeysWithValues: setup.train.pairs.map { ($0.row, $0) })
+    let all = setup.train.pairs
     self.rows = rows
-    pairs = try rows.map { row in
-      guard let pair = known[row] else {
+    pairs = all.selecting(try rows.map { row in
+      guard let index = all.index(ofRow: row) else {
         throw TregError(
           .usage, "--rows \(row): \(configuration.data.joined(separator: ", ")) has no such row", isOnAllRanks: true)
       }
-      return pair
-    }
+      return index
+    })
   }
 
   /// Collective: writes the gradient of the batch's mean loss to the configuration's `out`, a safetensors file of fp32
@@ -54,7 +54,7 @@ package struct GradientDump {
     let path = setup.configuration.out
     let workers = Workers(threads: setup.threads)
     var frozen: Transformer? = try communicator.agree { try setup.loadReference(workers: workers) }
-    let division = Division.divide(Array(pairs.indices), costs: pairs.map(\.tokenCount), ranks: communicator.size)
+    let division = Division.divide(Array(pairs.indices), costs: pairs.costs, ranks: communicator.size)
     let scores = try setup.frozenScores(of: pairs, model: frozen!, consumers: division)
     let (policy, reference) = try setup.policy(from: &frozen)
     let trainer = setup.trainer(of: policy, reference: reference, exchange: .allReduce)

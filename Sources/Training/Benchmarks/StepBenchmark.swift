@@ -68,7 +68,7 @@ package struct StepBenchmark {
   }
 
   private let setup: TrainingSetup
-  private let pairs: [TokenizedPair]
+  private let pairs: PairList
   private let repeats: Int
 
   /// Collective: reads and checks everything.
@@ -84,7 +84,7 @@ package struct StepBenchmark {
       throw TregError(
         .usage, "--rows \(rows): \(configuration.data.joined(separator: ", ")) has \(found) rows", isOnAllRanks: true)
     }
-    pairs = Array(setup.train.pairs.prefix(rows))
+    pairs = setup.train.pairs.selecting(Array(0..<rows))
     self.repeats = repeats
   }
 

@@ -1,12 +1,16 @@
-import RunFolder
-
 /// The folder in which `huggingface_hub` keeps what it has downloaded.
-struct HubCache {
+package struct HubCache: Sendable {
+  /// What is kept, by the first word of its folder.
+  package enum Kind: String, Sendable {
+    case model = "models"
+    case dataSet = "datasets"
+  }
+
   /// `~/.cache/huggingface/hub`, unless the environment names another place.
-  let root: String
+  package let root: String
 
   /// The variables that `huggingface_hub` reads, in its order.
-  init(environment: [String: String]) {
+  package init(environment: [String: String]) {
     func value(_ name: String) -> String? {
       guard let value = environment[name], !value.isEmpty else { return nil }
       return value.hasPrefix("~/") ? FileSystem.join(environment["HOME"] ?? "/", String(value.dropFirst(2))) : value
@@ -21,8 +25,8 @@ struct HubCache {
     }
   }
 
-  /// Whether a text can be a model's name on the hub: one or two parts of letters, digits, `-`, `_` and `.`.
-  static func isModelName(_ text: String) -> Bool {
+  /// Whether a text can be a name on the hub: one or two parts of letters, digits, `-`, `_` and `.`.
+  package static func isName(_ text: String) -> Bool {
     let parts = text.split(separator: "/", omittingEmptySubsequences: false)
     return (1...2).contains(parts.count)
       && parts.allSatisfy { part in
@@ -38,15 +42,17 @@ struct HubCache {
       }
   }
 
-  func modelFolder(_ name: String) -> String {
-    FileSystem.join(root, "models--" + name.split(separator: "/").joined(separator: "--"))
+  /// The folder that holds all versions.
+  package func place(of name: String, _ kind: Kind) -> String {
+    FileSystem.join(root, kind.rawValue + "--" + name.split(separator: "/").joined(separator: "--"))
   }
 
-  /// The snapshot of a model's `main`, or its only one; nil when the model is not there.
-  func folder(ofModel name: String) throws -> String? {
-    guard Self.isModelName(name), FileSystem.kind(of: modelFolder(name)) == .folder else { return nil }
-    let snapshots = FileSystem.join(modelFolder(name), "snapshots")
-    let reference = FileSystem.join(modelFolder(name), "refs/main")
+  /// The snapshot of `main`, or the only one; nil when nothing of this name is there.
+  package func folder(of name: String, _ kind: Kind) throws -> String? {
+    let place = place(of: name, kind)
+    guard Self.isName(name), FileSystem.kind(of: place) == .folder else { return nil }
+    let snapshots = FileSystem.join(place, "snapshots")
+    let reference = FileSystem.join(place, "refs/main")
     if FileSystem.kind(of: reference) == .file {
       let text = try FileSystem.readText(reference, maximumCount: 1 << 12)
       let revision = String(text.prefix { $0.isLetter || $0.isNumber })

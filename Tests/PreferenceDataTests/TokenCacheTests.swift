@@ -1,0 +1,128 @@
+import Foundation
+import PreferenceData
+import RunFolder
+import Testing
+
+@Suite struct TokenCacheTests {
+  private static func tokenizer(identity: String? = "characters", limits: LengthLimits? = nil) throws -> PairTokenizer {
+    PairTokenizer(
+      encode: { CharacterTokenizer().encode($0, $1) },
+      renderWithTools: { messages, generates, tools in
+        (tools.map { "[\($0.text())]" } ?? "") + renderMarked(messages, generation: generates)
+      }, endTokens: [3], endText: "<end>", limits: try limits ?? LengthLimits(), identity: identity)
+  }
+
+  private static let rows = (0..<300).map { index in
+    index % 50 == 7
+      ? "{\"prompt\": 1}"
+      : #"{"chosen": [{"role": "user", "content": "q\#(index)", "x": 1.5}, {"role": "assistant", "content": "yés \#(index)"}], "#
+        + #""rejected": [{"role": "user", "content": "q\#(index)", "x": 1.5}, {"role": "assistant", "content": "no"}], "tools": [{"name": "f"}]}"#
+  }
+
+  private func names(in folder: String) throws -> [String] {
+    try FileSystem.contents(ofFolder: folder).filter { $0.hasSuffix(".bin") }
+  }
+
+  private func pairs(
+    _ files: [String], cache: String, tokenizer: PairTokenizer? = nil, badRows: BadRows = .skip, threads: Int = 2
+  ) throws -> TokenizedPairs {
+    try TokenCache(environment: ["TREG_CACHE": cache]).pairs(
+      of: files, tokenizer: tokenizer ?? Self.tokenizer(), badRows: badRows, threads: threads)
+  }
+
+  @Test func givesWhatTokenisingGives() throws {
+    let folder = try TemporaryFolder()
+    let data = try folder.write("a.jsonl", Self.rows.joined(separator: "\n"))
+    let read = try PreferenceFile.read([data], badRows: .skip)
+    let direct = try Self.tokenizer().tokenize(read.rows)
+    for cache in [folder.path + "/cache", folder.path + "/cache", "off"] {
+      let found = try pairs([data], cache: cache)
+      #expect(Array(found.pairs) == Array(direct.pairs))
+      #expect(found.contentHash == direct.contentHash)
+      #expect(found.readCount == 300 && found.skipped == read.skipped)
+      #expect(found.totals.repairs.map(\.count) == [294])
+      #expect(found.pairs.indices.allSatisfy { found.pairs.counts(at: $0) == direct.pairs[$0].counts })
+      #expect(found.pairs.index(ofRow: 8) == 7 && found.pairs.index(ofRow: 7) == nil)
+      #expect(found.pairs.selecting([5, 2]).map(\.row) == [5, 2])
+    }
+    #expect(try names(in: folder.path + "/cache").count == 1)
+  }
+
+  @Test func knowsMovedFilesAndTellsChangedOnes() throws {
+    let folder = try TemporaryFolder()
+    let cache = folder.path + "/cache"
+    let data = try folder.write("a.jsonl", Self.rows.joined(separator: "\n"))
+    let first = try pairs([data], cache: cache)
+    let moved = try folder.write("b.jsonl", Self.rows.joined(separator: "\n"))
+    let second = try pairs([moved], cache: cache)
+    #expect(try names(in: cache).count == 1)
+    #expect(second.contentHash == first.contentHash)
+    #expect(second.pairs[3].source.place == "\(moved):4")
+    #expect(second.skipped.reasons.first?.hasPrefix("\(moved):8: row without `chosen`") == true)
+    _ = try pairs([data], cache: cache, tokenizer: Self.tokenizer(identity: "another"))
+    _ = try pairs([data], cache: cache, tokenizer: Self.tokenizer(limits: LengthLimits(maxLength: 500)))
+    _ = try pairs([data, moved], cache: cache)
+    let changed = try folder.write("a.jsonl", Self.rows.dropLast().joined(separator: "\n"))
+    #expect(try pairs([changed], cache: cache).readCount == 299)
+    #expect(try names(in: cache).count == 5)
+    // Without a known identity nothing is kept.
+    _ = try pairs([moved], cache: folder.path + "/other", tokenizer: Self.tokenizer(identity: nil))
+    #expect(FileSystem.kind(of: folder.path + "/other") == nil)
+  }
+
+  @Test func makesDamagedFilesAnew() throws {
+    let folder = try TemporaryFolder()
+    let cache = folder.path + "/cache"
+    let data = try folder.write("a.jsonl", Self.rows.joined(separator: "\n"))
+    let whole = try pairs([data], cache: cache)
+    let file = cache + "/" + (try #require(try names(in: cache).first))
+    let good = try FileSystem.readBytes(file)
+    for place in [0, 100, good.count / 2, good.count - 70, good.count - 60, good.count - 20] {
+      var bytes = good
+      bytes[place] ^= 0x10
+      try AtomicFile.write(bytes, to: file)
+      let again = try pairs([data], cache: cache)
+      #expect(Array(again.pairs) == Array(whole.pairs))
+      #expect(try FileSystem.readBytes(file) == good)
+    }
+    for count in [0, 63, 200, good.count - 1] {
+      try AtomicFile.write(Array(good.prefix(count)), to: file)
+      #expect(try pairs([data], cache: cache).contentHash == whole.contentHash)
+    }
+  }
+
+  @Test func keepsNothingOfRunsThatFail() throws {
+    let folder = try TemporaryFolder()
+    let cache = folder.path + "/cache"
+    let data = try folder.write("a.jsonl", Self.rows.joined(separator: "\n"))
+    expectError(
+      .badData, "\(data):8: row without `chosen`: expected columns prompt, chosen, rejected; found: prompt"
+    ) { try pairs([data], cache: cache, badRows: .error) }
+    #expect(try FileSystem.contents(ofFolder: cache) == [])
+    let useless = try folder.write("b.jsonl", "{}")
+    expectError(
+      .badData,
+      "\(useless): none of 1 rows can be used; the first: \(useless):1: row without `chosen`: expected columns prompt,"
+        + " chosen, rejected; found: none"
+    ) { try pairs([useless], cache: cache) }
+  }
+
+  @Test func manyAtOnceMakeOneFile() throws {
+    let folder = try TemporaryFolder()
+    let cache = folder.path + "/cache"
+    let data = try folder.write("a.jsonl", Self.rows.joined(separator: "\n"))
+    let hashes = Collected()
+    DispatchQueue.concurrentPerform(iterations: 4) { _ in
+      hashes.add((try? pairs([data], cache: cache, threads: 1))?.contentHash ?? "failed")
+    }
+    #expect(Set(hashes.values).count == 1 && !hashes.values.contains("failed"))
+    #expect(try names(in: cache).count == 1)
+  }
+}
+
+private final class Collected: @unchecked Sendable {
+  private let lock = NSLock()
+  private var all: [String] = []
+  var values: [String] { lock.withLock { all } }
+  func add(_ value: String) { lock.withLock { all.append(value) } }
+}
