@@ -11,7 +11,7 @@ import Testing
     out: runs/first
     loss_type: dpo             # dpo ("sigmoid" accepted), simpo, …; a list with loss_weights sums
     beta: 0.1
-    treg_alpha: 0.25           # 0: the plain loss
+    treg_alpha: null           # 0.25 where the loss takes it; 0: the plain loss
     treg_template: turn        # a name or a file
     rewards: null              # a folder of finished rewards; null: make them first
     global_batch_size: 128     # pairs, whatever the number of ranks
