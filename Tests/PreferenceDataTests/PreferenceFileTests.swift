@@ -70,7 +70,7 @@ import Testing
       ),
       (
         #"{"prompt": [], "chosen": [{"from": "gpt", "value": "x"}], "rejected": []}"#,
-        ":1: `chosen`: a message needs `role` and `content`; found: from, value"
+        ":1: the list in `prompt` is empty"
       ),
     ]
     for (text, message) in cases {
