@@ -2,6 +2,7 @@
 # make test    every test
 # make bench   beside TRL and PyTorch (needs them: BENCH_PYTHON=a Python that has torch, transformers and trl)
 # make parity  the real model against PyTorch (the same Python)
+# make parity-gemma  the second real model, Gemma 3 270M out of a GGUF file (the same Python)
 # make parity-architectures  a random model of every architecture against PyTorch (the same Python)
 # make install PREFIX=/usr/local
 # make format  the source in its one format
@@ -13,7 +14,7 @@ BENCH_REPEATS ?= 3
 BUILD := swift build -c release
 RELEASE := .build/release
 
-.PHONY: build shims demo test bench parity parity-architectures install format lint clean
+.PHONY: build shims demo test bench parity parity-gemma parity-architectures install format lint clean
 
 build: shims
 	scripts/setup
@@ -40,6 +41,9 @@ bench: build
 
 parity: build
 	$(BENCH_PYTHON) Tests/Oracles/parity_real.py --treg $(RELEASE)/treg --model "$$(python3 demo/fetch_model.py)"
+
+parity-gemma: build
+	$(BENCH_PYTHON) Tests/Oracles/parity_gemma.py --treg $(RELEASE)/treg --model "$$(python3 demo/fetch_model.py gemma)"
 
 parity-architectures: build
 	$(BENCH_PYTHON) Tests/Oracles/check_architectures.py --treg $(RELEASE)/treg

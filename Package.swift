@@ -134,14 +134,14 @@ let package = Package(
     tests(of: "Transformer", ["Compute", "ModelDescription", "ModelFiles", "OrderedJSON", "RunFolder"]),
     tests(
       of: "PreferenceData", ["ChatTemplates", "CZlib", "CZstd", "FuzzSupport", "OrderedJSON", "RunFolder"]),
-    tests(of: "ChatTemplates", ["OrderedJSON", "RunFolder"]),
+    tests(of: "ChatTemplates", ["FuzzSupport", "OrderedJSON", "RunFolder"]),
     tests(of: "Configuration", ["RunFolder"]),
     tests(of: "Reporting", ["OrderedJSON", "RunFolder"]),
     tests(of: "Parquet", ["FuzzSupport", "OrderedJSON", "RunFolder"]),
     tests(of: "LaunchPlan", ["RunFolder"]),
-    tests(of: "ModelFiles", ["FuzzSupport", "ModelDescription", "OrderedJSON", "RunFolder"]),
+    tests(of: "ModelFiles", ["FuzzSupport", "ModelDescription", "OrderedJSON", "RunFolder", "Tokenization"]),
     tests(of: "Collectives", ["collectives-check"]),
-    tests(of: "Tokenization", ["OrderedJSON", "RunFolder"]),
+    tests(of: "Tokenization", ["FuzzSupport", "OrderedJSON", "RunFolder"]),
     tests(
       of: "Evaluation",
       [

@@ -18,23 +18,25 @@ struct Budget {
   @inline(__always)
   mutating func step(_ count: Int = 1) throws {
     steps &+= count
-    if steps > Self.maximumSteps { throw TemplateFailure("the template runs for more than \(Self.maximumSteps) steps") }
+    if steps > Self.maximumSteps {
+      throw TemplateFailure(.bound, "the template runs for more than \(Self.maximumSteps) steps")
+    }
   }
 
   @inline(__always)
   mutating func text(_ count: Int) throws {
     bytes &+= count
     if count > Self.maximumText {
-      throw TemplateFailure("the template makes a text of more than \(Self.maximumText) bytes")
+      throw TemplateFailure(.bound, "the template makes a text of more than \(Self.maximumText) bytes")
     }
     if bytes > Self.maximumBytes {
-      throw TemplateFailure("the template makes more than \(Self.maximumBytes) bytes of text and lists")
+      throw TemplateFailure(.bound, "the template makes more than \(Self.maximumBytes) bytes of text and lists")
     }
   }
 
   mutating func elements(_ count: Int) throws {
     guard count <= Self.maximumText / 32 else {
-      throw TemplateFailure("the template makes a list of more than \(Self.maximumText / 32) elements")
+      throw TemplateFailure(.bound, "the template makes a list of more than \(Self.maximumText / 32) elements")
     }
     try step(count)
     try text(count * 32)

@@ -7,6 +7,7 @@ enum Builtin: String, Sendable {
   case namespace
   case raiseException = "raise_exception"
   case now = "strftime_now"
+  case cycler, joiner
 }
 
 /// The local time at which a template was compiled.
@@ -17,7 +18,7 @@ struct Clock: Sendable {
 
   /// The time in C's `strftime` notation.
   func text(_ format: String) throws -> String {
-    guard format.utf8.count <= 1_000 else { throw TemplateFailure("the format of strftime_now is too long") }
+    guard format.utf8.count <= 1_000 else { throw TemplateFailure(.bound, "the format of strftime_now is too long") }
     if format.isEmpty { return "" }
     var seconds = seconds
     var parts = tm()
@@ -43,11 +44,17 @@ extension Interpreter {
       return .namespace(namespace)
     case .raiseException:
       let values = try arguments.bind("raise_exception", ["message"])
-      throw TemplateFailure(try text(values[0] ?? .none))
+      throw TemplateFailure(.raised, try text(values[0] ?? .none))
     case .now:
       let values = try arguments.bind("strftime_now", ["format"])
       guard case .string(let format)? = values[0] else { throw TemplateFailure("strftime_now expects a format") }
       return .string(try clock.text(format))
+    case .cycler:
+      guard arguments.keywords.isEmpty else { throw TemplateFailure("cycler has no arguments with names") }
+      guard !arguments.positional.isEmpty else { throw TemplateFailure(.runtime, "cycler expects values") }
+      return .cycler(try Cycler(arguments.positional))
+    case .joiner:
+      return .joiner(Joiner(try arguments.bind("joiner", ["sep"])[0] ?? .string(", ")))
     }
   }
 
@@ -59,9 +66,10 @@ extension Interpreter {
     case nil: break
     case .mapping(let mapping)?: members = mapping.entries
     case .some(let value):
+      if let absence = value.absence { throw absence }
       for item in try elements(of: value) {
         let pair = try elements(of: item)
-        guard pair.count == 2 else { throw TemplateFailure("expected pairs of key and value") }
+        guard pair.count == 2 else { throw TemplateFailure(.value, "expected pairs of key and value") }
         members.append((pair[0], pair[1]))
       }
     }
@@ -79,11 +87,11 @@ extension Interpreter {
     let start = bounds.count == 1 ? 0 : bounds[0]
     let stop = bounds.count == 1 ? bounds[0] : bounds[1]
     let step = bounds.count == 3 ? bounds[2] : 1
-    guard step != 0 else { throw TemplateFailure("the step of a range may not be 0") }
+    guard step != 0 else { throw TemplateFailure(.value, "the step of a range may not be 0") }
     // The distance of two 64-bit integers may need 65 bits.
     let distance = step > 0 ? Double(stop) - Double(start) : Double(start) - Double(stop)
     guard distance / Double(step.magnitude) <= Double(Budget.maximumRange) else {
-      throw TemplateFailure("the range is longer than \(Budget.maximumRange)")
+      throw TemplateFailure(.bound, "the range is longer than \(Budget.maximumRange)")
     }
     var items: [Value] = []
     var next = start
@@ -94,6 +102,6 @@ extension Interpreter {
       next = sum
     }
     try budget.elements(items.count)
-    return try .list(items)
+    return .view(try View(.range(start: start, stop: stop, step: step), items))
   }
 }

@@ -9,7 +9,9 @@ extension Filters {
         return isMissing ? values[0] ?? .string("") : value
       },
       "first": { interpreter, value, _ in
-        if case .iterator(let iterator) = value { return iterator.takeFirst() ?? .undefined("the first of nothing") }
+        if case .iterator(let iterator) = value {
+          return try iterator.takeFirst() ?? .undefined("the first of nothing")
+        }
         return try interpreter.elements(of: value).first ?? .undefined("the first of nothing")
       },
       "last": { interpreter, value, _ in
@@ -27,11 +29,15 @@ extension Filters {
         if case .string(let text) = value {
           return .string(String(String.UnicodeScalarView(text.unicodeScalars.reversed())))
         }
+        if case .iterator = value {
+        } else if (try? interpreter.length(of: value)) == nil {
+          throw TemplateFailure(.runtime, "the filter 'reverse' expects something to walk, found \(value.kind)")
+        }
         return .iterator(try ValueIterator(try interpreter.elements(of: value).reversed()))
       },
       "items": { interpreter, value, _ in
         switch value {
-        case .undefined: return .iterator(try ValueIterator([]))
+        case .undefined, .refused: return .iterator(try ValueIterator([]))
         case .mapping:
           return .iterator(
             try ValueIterator(try interpreter.elements(of: try interpreter.callMethod("items", on: value, Arguments())))
@@ -40,26 +46,26 @@ extension Filters {
         }
       },
       "map": { interpreter, value, arguments in
-        let items = try interpreter.elements(of: value)
-        try interpreter.budget.elements(items.count)
-        return .iterator(try ValueIterator(try mapped(items, arguments, interpreter)))
+        .iterator(
+          try ValueIterator(over: value, holding: arguments, interpreter) { try mapping(arguments, interpreter) })
       },
       "sort": { interpreter, value, arguments in
         let values = try arguments.bind("sort", ["reverse", "case_sensitive", "attribute"])
         let items = try interpreter.elements(of: value)
         return try .list(
           try sorted(
-            items, by: try keys(items, values[2], values[1], interpreter), descending: values[0]?.isTrue ?? false,
+            items, by: try sortKeys(items, values[2], values[1], interpreter), descending: values[0]?.isTrue ?? false,
             interpreter))
       },
       "dictsort": { interpreter, value, arguments in
         let values = try arguments.bind("dictsort", ["case_sensitive", "by", "reverse"])
+        let by = values[1].map { $0.string ?? "" } ?? "key"
+        guard by == "key" || by == "value" else {
+          throw TemplateFailure(.runtime, "'dictsort' sorts by key or value, not '\(by)'")
+        }
+        if let absence = value.absence { throw absence }
         guard case .mapping(let mapping) = value else {
           throw TemplateFailure("the filter 'dictsort' expects a mapping, found \(value.kind)")
-        }
-        let by = values[1]?.string ?? "key"
-        guard by == "key" || by == "value" else {
-          throw TemplateFailure("'dictsort' sorts by key or value, not '\(by)'")
         }
         let pairs = try interpreter.elements(of: try interpreter.callMethod("items", on: value, Arguments()))
         let sensitive = values[0]?.isTrue ?? false
@@ -83,17 +89,43 @@ extension Filters {
       },
       "batch": { interpreter, value, arguments in
         let values = try arguments.bind("batch", ["linecount", "fill_with"])
-        let size = try integer(values[0], or: 0, "batch")
-        guard size > 0, size <= Budget.maximumRange else {
-          throw TemplateFailure("the filter 'batch' expects a size from 1 on")
+        guard let size = values[0]?.integer else { throw TemplateFailure("the filter 'batch' expects a size") }
+        guard size <= Budget.maximumRange else {
+          throw TemplateFailure(.bound, "the size of 'batch' is larger than \(Budget.maximumRange)")
         }
         let items = try interpreter.elements(of: value)
+        if size <= 0 {
+          // Python's filter never completes such a batch, but starts with an empty one of size 0.
+          if items.isEmpty { return .iterator(try ValueIterator([])) }
+          return .iterator(try ValueIterator(size == 0 ? [try .list([]), try .list(items)] : [try .list(items)]))
+        }
         var rows = stride(from: 0, to: items.count, by: size).map { Array(items[$0..<min($0 + size, items.count)]) }
         if let fill = values[1], let last = rows.last {
           if case .none = fill {} else { rows[rows.count - 1] += Array(repeating: fill, count: size - last.count) }
         }
         try interpreter.budget.elements(rows.count * size)
         return .iterator(try ValueIterator(try rows.map { try .list($0) }))
+      },
+      "slice": { interpreter, value, arguments in
+        let values = try arguments.bind("slice", ["slices", "fill_with"])
+        guard let count = values[0]?.integer else { throw TemplateFailure("the filter 'slice' expects a count") }
+        guard count <= Budget.maximumRange else {
+          throw TemplateFailure(.bound, "the count of 'slice' is larger than \(Budget.maximumRange)")
+        }
+        let items = try interpreter.elements(of: value)
+        guard count != 0 else { throw TemplateFailure(.division, "division by zero: the count of 'slice' is 0") }
+        guard count > 0 else { return .iterator(try ValueIterator([])) }
+        try interpreter.budget.elements(items.count + count)
+        var start = 0
+        let columns = try (0..<count).map { index in
+          let isLonger = index < items.count % count
+          let end = start + items.count / count + (isLonger ? 1 : 0)
+          defer { start = end }
+          var column = Array(items[start..<end])
+          if let fill = values[1], !isLonger { if case .none = fill {} else { column.append(fill) } }
+          return try Value.list(column)
+        }
+        return .iterator(try ValueIterator(columns))
       },
       "groupby": { interpreter, value, arguments in
         let values = try arguments.bind("groupby", ["attribute", "default", "case_sensitive"])
@@ -114,8 +146,10 @@ extension Filters {
       ("select", false, false), ("reject", true, false), ("selectattr", false, true), ("rejectattr", true, true),
     ] {
       table[name] = { interpreter, value, arguments in
-        let items = try interpreter.elements(of: value)
-        return .iterator(try ValueIterator(try selected(items, arguments, name, negated, byAttribute, interpreter)))
+        .iterator(
+          try ValueIterator(over: value, holding: arguments, interpreter) {
+            try selection(arguments, name, negated, byAttribute, interpreter)
+          })
       }
     }
     for (name, takesLast) in [("min", false), ("max", true)] {
@@ -134,54 +168,53 @@ extension Filters {
     return table
   }()
 
-  private static func mapped(_ items: [Value], _ arguments: Arguments, _ interpreter: Interpreter) throws -> [Value] {
+  private static func mapping(_ arguments: Arguments, _ interpreter: Interpreter) throws -> ValueIterator.Transform {
     if arguments.positional.isEmpty {
       let known = ["attribute", "default"]
       guard arguments.keywords.allSatisfy({ known.contains($0.name) }) else {
-        throw TemplateFailure("the filter 'map' has no such argument")
+        throw TemplateFailure(.runtime, "the filter 'map' has no such argument")
       }
       guard let path = try AttributePath(arguments.keywords.first { $0.name == "attribute" }?.value) else {
-        throw TemplateFailure("the filter 'map' expects a filter or an attribute")
+        throw TemplateFailure(.runtime, "the filter 'map' expects a filter or an attribute")
       }
       let fallback = arguments.keywords.first { $0.name == "default" }?.value
-      return try items.map { item in
+      return { item in
         let value = try path.value(of: item, interpreter)
         return value.isUndefined ? fallback ?? value : value
       }
     }
     guard case .string(let name) = arguments.positional[0], let filter = named(name) else {
-      throw TemplateFailure("the filter 'map' expects the name of a filter")
+      throw TemplateFailure(.runtime, "the filter 'map' expects the name of a filter")
     }
     let rest = arguments.withoutFirst
-    return try items.map { item in
+    return { item in
       try interpreter.budget.step()
       return try filter(interpreter, item, rest)
     }
   }
 
-  private static func selected(
-    _ items: [Value], _ arguments: Arguments, _ name: String, _ negated: Bool, _ byAttribute: Bool,
-    _ interpreter: Interpreter
-  ) throws -> [Value] {
+  private static func selection(
+    _ arguments: Arguments, _ name: String, _ negated: Bool, _ byAttribute: Bool, _ interpreter: Interpreter
+  ) throws -> ValueIterator.Transform {
     var arguments = arguments
     var path: AttributePath?
     if byAttribute {
       path = try AttributePath(arguments.positional.first)
-      guard path != nil else { throw TemplateFailure("the filter '\(name)' expects an attribute") }
+      guard path != nil else { throw TemplateFailure(.runtime, "the filter '\(name)' expects an attribute") }
       arguments = arguments.withoutFirst
     }
     var test: Test?
     if let first = arguments.positional.first {
       guard case .string(let name) = first, let found = Tests.named(name) else {
-        throw TemplateFailure("there is no test \(try interpreter.representation(first))")
+        throw TemplateFailure(.runtime, "there is no test \(try interpreter.representation(first))")
       }
       test = found
       arguments = arguments.withoutFirst
     }
-    return try items.filter { item in
+    return { item in
       try interpreter.budget.step()
       let value = try path?.value(of: item, interpreter) ?? item
-      return try (test.map { try $0(interpreter, value, arguments) } ?? value.isTrue) != negated
+      return try (test.map { try $0(interpreter, value, arguments) } ?? value.isTrue) != negated ? item : nil
     }
   }
 
@@ -190,6 +223,19 @@ extension Filters {
   ) throws -> [Value] {
     let path = try AttributePath(attribute)
     return try items.map { folded(try path?.value(of: $0, interpreter) ?? $0, sensitive?.isTrue ?? false) }
+  }
+
+  /// Lists of what `sort` compares: an item, an attribute of it, or several that commas separate.
+  private static func sortKeys(
+    _ items: [Value], _ attribute: Value?, _ sensitive: Value?, _ interpreter: Interpreter
+  ) throws -> [Value] {
+    guard case .string(let names)? = attribute else {
+      return try keys(items, attribute, sensitive, interpreter).map { try .list([$0]) }
+    }
+    let columns = try PythonText.split(names, by: ",", limit: -1).map { name in
+      try keys(items, .string(name), sensitive, interpreter)
+    }
+    return try items.indices.map { index in try .list(columns.map { $0[index] }) }
   }
 
   private static func folded(_ value: Value, _ sensitive: Bool) -> Value {
@@ -227,8 +273,10 @@ extension Filters {
         groups.append((keys[index], folds[index], [items[index]]))
       }
     }
-    // Python's groups are tuples with names; templates take them apart, or use the names.
-    return try .list(try groups.map { group in try .tuple([group.key, try .list(group.items)]) })
+    return try .list(
+      try groups.map { group in
+        .tuple(try ValueList([group.key, try .list(group.items)], isGroup: true))
+      })
   }
 }
 

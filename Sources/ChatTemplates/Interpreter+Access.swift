@@ -3,25 +3,35 @@ extension Interpreter {
   func attribute(_ name: String, of value: Value) throws -> Value {
     if Methods.exists(name, on: value) { return .method(Method(value, name)) }
     switch value {
-    case .mapping(let mapping): return mapping.value(name) ?? .undefined(name)
+    case .mapping(let mapping):
+      if Methods.isRefused(name, on: value) { return .refused(name) }
+      return mapping.value(name) ?? .undefined(name)
     case .namespace(let namespace): return namespace.value(name) ?? .undefined(name)
     case .loop(let loop): return try loop.attribute(name) ?? .undefined("loop.\(name)")
-    case .undefined(let missing): throw TemplateFailure("'\(missing)' is undefined, so it has no '\(name)'")
+    case .undefined(let missing):
+      if name.hasPrefix("__"), name.hasSuffix("__") { return .refused(name) }
+      throw TemplateFailure(.undefined, "'\(missing)' is undefined, so it has no '\(name)'")
+    case .refused: throw value.absence!
+    case .tuple(let list) where list.isGroup && name == "grouper": return list.items[0]
+    case .tuple(let list) where list.isGroup && name == "list": return list.items[1]
+    case .cycler(let cycler) where name == "current": return cycler.items[cycler.position]
     case .macro(let macro) where name == "name": return .string(macro.definition.name)
     default:
-      guard !Methods.isRefused(name, on: value) else {
-        throw TemplateFailure("'\(name)' would change \(value.kind), which the sandbox refuses")
-      }
-      return .undefined(name)
+      return Methods.isRefused(name, on: value) ? .refused(name) : .undefined(name)
     }
   }
 
   /// `value[index]`: an item first, then an attribute of that name.
   func item(_ index: Value, of value: Value) throws -> Value {
     switch value {
-    case .undefined(let missing): throw TemplateFailure("'\(missing)' is undefined, so it has no items")
+    case .undefined(let missing):
+      throw TemplateFailure(.undefined, "'\(missing)' is undefined, so it has no items")
+    case .refused: throw value.absence!
     case .mapping(let mapping):
-      if let found = try mapping.value(of: index) { return found }
+      // What cannot be a key is not there.
+      if let found = try? mapping.value(of: index) { return found }
+    case .view(let view) where view.isRange:
+      if let position = index.integer { return at(position, in: view.items) ?? .undefined("item \(position)") }
     case .list(let list), .tuple(let list):
       if let position = index.integer { return at(position, in: list.items) ?? .undefined("item \(position)") }
     case .string(let text):
@@ -37,7 +47,7 @@ extension Interpreter {
     default: break
     }
     if case .string(let name) = index { return try attribute(name, of: value) }
-    return .undefined("item \(try representation(index))")
+    return .undefined("an item")
   }
 
   private func at(_ position: Int, in items: [Value]) -> Value? {
@@ -54,7 +64,8 @@ extension Interpreter {
       return integer
     }
     let (start, stop, step) = (try bound(start), try bound(stop), try bound(step) ?? 1)
-    guard step != 0 else { throw TemplateFailure("the step of a slice may not be 0") }
+    guard step != 0 else { throw TemplateFailure(.value, "the step of a slice may not be 0") }
+    var (firstPlace, endPlace) = (0, 0)
     func cut<Element>(_ items: [Element]) throws -> [Element] {
       try budget.step(items.count / 8)
       let count = items.count
@@ -65,6 +76,7 @@ extension Interpreter {
       }
       let first = clamp(start, step > 0 ? 0 : count - 1)
       let end = clamp(stop, step > 0 ? count : -1)
+      (firstPlace, endPlace) = (first, end)
       if step == 1 { return first < end ? Array(items[first..<end]) : [] }
       // A step past the whole list takes one element; cutting it down keeps the sum within 64 bits.
       let stride = min(max(step, -count - 1), count + 1)
@@ -78,7 +90,23 @@ extension Interpreter {
       var result = ""
       result.unicodeScalars.append(contentsOf: try cut(Array(text.unicodeScalars)))
       return .string(result)
-    case .undefined(let name): throw TemplateFailure("'\(name)' is undefined and cannot be sliced")
+    case .view(let view):
+      guard case .range(let origin, _, let stride) = view.kind else {
+        throw TemplateFailure("\(value.kind) cannot be sliced")
+      }
+      let items = try cut(view.items)
+      func place(_ index: Int) throws -> Int {
+        let product = index.multipliedReportingOverflow(by: stride)
+        let sum = origin.addingReportingOverflow(product.partialValue)
+        guard !product.overflow, !sum.overflow else {
+          throw TemplateFailure(.bound, "the bounds of a range do not fit 64 bits")
+        }
+        return sum.partialValue
+      }
+      let (newStep, overflow) = stride.multipliedReportingOverflow(by: step)
+      guard !overflow else { throw TemplateFailure(.bound, "the step of a range does not fit 64 bits") }
+      return .view(try View(.range(start: try place(firstPlace), stop: try place(endPlace), step: newStep), items))
+    case .undefined, .refused: throw value.absence!
     default: throw TemplateFailure("\(value.kind) cannot be sliced")
     }
   }
@@ -91,9 +119,10 @@ extension Interpreter {
     case .string(let text):
       try budget.elements(text.unicodeScalars.count)
       return text.unicodeScalars.map { .string(String($0)) }
-    case .iterator(let iterator): return iterator.takeAll()
+    case .iterator(let iterator): return try iterator.takeAll()
     case .loop(let loop): return loop.items
-    case .undefined: return []
+    case .view(let view): return view.items
+    case .undefined, .refused: return []
     default: throw TemplateFailure("\(value.kind) cannot be walked")
     }
   }
@@ -106,7 +135,8 @@ extension Interpreter {
       try budget.step(text.utf8.count / 16)
       return text.unicodeScalars.count
     case .loop(let loop): return loop.items.count
-    case .undefined: return 0
+    case .view(let view): return view.items.count
+    case .undefined, .refused: return 0
     default: throw TemplateFailure("\(value.kind) has no length")
     }
   }

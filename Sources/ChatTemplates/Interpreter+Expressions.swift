@@ -16,7 +16,8 @@ extension Interpreter {
       return .undefined(name)
     case .attribute(let base, let name): return try attribute(name, of: try evaluate(base, in: scope))
     case .subscripted(let base, let index):
-      return try item(try evaluate(index, in: scope), of: try evaluate(base, in: scope))
+      let value = try evaluate(base, in: scope)
+      return try item(try evaluate(index, in: scope), of: value)
     case .not(let operand): return .bool(try !evaluate(operand, in: scope).isTrue)
     case .and(let left, let right):
       let value = try evaluate(left, in: scope)
@@ -54,11 +55,13 @@ extension Interpreter {
     case .negative(let operand):
       let value = try evaluate(operand, in: scope)
       if case .number(let number) = value { return .number(-number) }
+      if let absence = value.absence { throw absence }
       guard let integer = value.integer else { throw TemplateFailure("cannot negate \(value.kind)") }
       return try apply(.subtract, .integer(0), .integer(integer))
     case .positive(let operand):
       let value = try evaluate(operand, in: scope)
       if case .number = value { return value }
+      if let absence = value.absence { throw absence }
       guard let integer = value.integer else { throw TemplateFailure("'+' expects a number, found \(value.kind)") }
       return .integer(integer)
     default: preconditionFailure("an expression of another form")
@@ -104,12 +107,12 @@ extension Interpreter {
   }
 
   func apply(_ use: FilterUse, to value: Value, in scope: Scope) throws -> Value {
-    guard let function = use.function else { throw TemplateFailure("there is no filter '\(use.name)'") }
+    guard let function = use.function else { throw TemplateFailure(.runtime, "there is no filter '\(use.name)'") }
     return try function(self, value, try evaluate(use.arguments, in: scope))
   }
 
   private func holds(_ use: TestUse, for operand: Expression, in scope: Scope) throws -> Bool {
-    guard let function = use.function else { throw TemplateFailure("there is no test '\(use.name)'") }
+    guard let function = use.function else { throw TemplateFailure(.runtime, "there is no test '\(use.name)'") }
     let value = try evaluate(operand, in: scope)
     return try function(self, value, try evaluate(use.arguments, in: scope))
   }
@@ -137,8 +140,12 @@ extension Interpreter {
         throw TemplateFailure("the loop cannot be called: it is not marked as recursive")
       }
       let items = try arguments.bind("loop", ["iterable"])[0] ?? .undefined("iterable")
-      return .string(try captured { try run(loop, over: items, in: scope, level: state.level + 1) })
-    case .undefined(let name): throw TemplateFailure("'\(name)' is undefined and cannot be called")
+      return .string(try captured { _ = try run(loop, over: items, in: scope, level: state.level + 1) })
+    case .undefined, .refused: throw callee.absence!
+    case .joiner(let joiner):
+      _ = try arguments.bind("joiner", [])
+      defer { joiner.isUsed = true }
+      return joiner.isUsed ? joiner.separator : .string("")
     default: throw TemplateFailure("\(callee.kind) cannot be called")
     }
   }

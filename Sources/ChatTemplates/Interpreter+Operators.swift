@@ -19,19 +19,10 @@ extension Interpreter {
     case (.multiply, _, .string), (.multiply, _, .list), (.multiply, _, .tuple):
       if let count = left.integer { return try repeated(right, count) }
     case (.modulo, .string(let format), _):
-      var arguments = Arguments()
-      switch right {
-      case .tuple(let list): arguments.positional = list.items
-      case .mapping(let mapping):
-        arguments.keywords = mapping.entries.compactMap { entry in
-          entry.key.string.map { ($0, entry.value) }
-        }
-      default: arguments.positional = [right]
-      }
-      return .string(try PercentFormat.text(format, arguments, self))
+      return .string(try PercentFormat.text(format, right, self))
     default: break
     }
-    for case .undefined(let name) in [left, right] { throw TemplateFailure("'\(name)' is undefined") }
+    if let absence = left.absence ?? right.absence { throw absence }
     throw TemplateFailure("'\(operation.rawValue)' does not work between \(left.kind) and \(right.kind)")
   }
 
@@ -39,7 +30,7 @@ extension Interpreter {
     let count = max(count, 0)
     func total(_ size: Int) throws -> Int {
       let (total, overflow) = size.multipliedReportingOverflow(by: count)
-      guard !overflow else { throw TemplateFailure("the template repeats a value too often") }
+      guard !overflow else { throw TemplateFailure(.bound, "the template repeats a value too often") }
       return total
     }
     switch value {
@@ -66,7 +57,7 @@ extension Interpreter {
     case .multiply: result = a.multipliedReportingOverflow(by: b)
     case .divide: return try numbers(.divide, Double(a), Double(b))
     case .floorDivide, .modulo:
-      guard b != 0 else { throw TemplateFailure("division by zero") }
+      guard b != 0 else { throw TemplateFailure(.division, "division by zero") }
       if operation == .modulo {
         if b == -1 { return .integer(0) }
         let remainder = a % b
@@ -88,7 +79,9 @@ extension Interpreter {
         }
       }
     }
-    guard !result.overflow else { throw TemplateFailure("the result of '\(operation.rawValue)' does not fit 64 bits") }
+    guard !result.overflow else {
+      throw TemplateFailure(.bound, "the result of '\(operation.rawValue)' does not fit 64 bits")
+    }
     return .integer(result.partialValue)
   }
 
@@ -98,10 +91,17 @@ extension Interpreter {
     case .subtract: return .number(a - b)
     case .multiply: return .number(a * b)
     case .power:
-      guard a != 0 || b >= 0 else { throw TemplateFailure("0 cannot be raised to a negative power") }
-      return .number(pow(a, b))
+      guard a != 0 || b >= 0 else { throw TemplateFailure(.division, "0 cannot be raised to a negative power") }
+      guard a >= 0 || b == b.rounded() || !b.isFinite else {
+        throw TemplateFailure(.bound, "complex numbers are not supported")
+      }
+      let result = pow(a, b)
+      guard result.isFinite || !a.isFinite || !b.isFinite else {
+        throw TemplateFailure(.bound, "the result of '**' is too large")
+      }
+      return .number(result)
     case .divide, .floorDivide, .modulo:
-      guard b != 0 else { throw TemplateFailure("division by zero") }
+      guard b != 0 else { throw TemplateFailure(.division, "division by zero") }
       if operation == .divide { return .number(a / b) }
       var remainder = fmod(a, b)
       if remainder != 0, (remainder < 0) != (b < 0) { remainder += b }
@@ -135,7 +135,8 @@ extension Interpreter {
     if let a = left.double, let b = right.double { return a == b }
     switch (left, right) {
     case (.string(let a), .string(let b)): return a.isIdentical(to: b)
-    case (.none, .none), (.undefined, .undefined): return true
+    case (.none, .none), (.undefined, .undefined), (.undefined, .refused), (.refused, .undefined), (.refused, .refused):
+      return true
     case (.list(let a), .list(let b)), (.tuple(let a), .tuple(let b)):
       if a === b { return true }
       guard a.items.count == b.items.count else { return false }
@@ -153,6 +154,25 @@ extension Interpreter {
     case (.loop(let a), .loop(let b)): return a === b
     case (.iterator(let a), .iterator(let b)): return a === b
     case (.builtin(let a), .builtin(let b)): return a == b
+    case (.cycler(let a), .cycler(let b)): return a === b
+    case (.joiner(let a), .joiner(let b)): return a === b
+    case (.method(let a), .method(let b)):
+      guard a.name == b.name, case .bool(true) = Value.bool(a.receiver.isSameObject(as: b.receiver)) else {
+        return false
+      }
+      return true
+    case (.view(let a), .view(let b)): return try equals(a, b)
+    default: return false
+    }
+  }
+
+  private func equals(_ a: View, _ b: View) throws -> Bool {
+    if a === b { return true }
+    guard a.items.count == b.items.count else { return false }
+    switch (a.kind, b.kind) {
+    case (.range, .range): return try zip(a.items, b.items).allSatisfy { try equals($0, $1) }
+    case (.keys, .keys), (.pairs, .pairs):
+      return try a.items.allSatisfy { item in try b.items.contains { try equals(item, $0) } }
     default: return false
     }
   }
@@ -169,7 +189,7 @@ extension Interpreter {
       for (x, y) in zip(a.items, b.items) where try !equals(x, y) { return try isOrdered(x, y, sign) }
       return a.items.count < b.items.count
     default:
-      for case .undefined(let name) in [left, right] { throw TemplateFailure("'\(name)' is undefined") }
+      if let absence = left.absence ?? right.absence { throw absence }
       throw TemplateFailure("'\(sign)' does not work between \(left.kind) and \(right.kind)")
     }
   }

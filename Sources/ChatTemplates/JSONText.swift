@@ -27,8 +27,9 @@ struct JSONText {
         try write(item, level: level + 1, into: &output, interpreter)
       }
     case .mapping(let mapping):
-      var members = try mapping.entries.map { (key: try Self.key($0.key), value: $0.value) }
-      if sortsKeys { members.sort { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) } }
+      var entries = mapping.entries
+      if sortsKeys { try entries.sort { try interpreter.isOrdered($0.key, $1.key) } }
+      let members = try entries.map { (key: try Self.key($0.key), value: $0.value) }
       try write(members, "{", "}", level: level, into: &output) { member, output in
         writeQuoted(member.key, into: &output)
         output += keySeparator

@@ -58,6 +58,11 @@ final class Mapping {
     case integer(Int)
     case number(Double)
     case string(ExactString)
+    case tuple([Key])
+    case range(start: Int, stop: Int, step: Int)
+    case undefined
+    case builtin(Builtin)
+    case object(ObjectIdentifier)
 
     init(_ value: Value) throws {
       switch value {
@@ -66,6 +71,22 @@ final class Mapping {
       case .integer(let value): self = .integer(value)
       case .number(let value): self = Int(exactly: value).map(Key.integer) ?? .number(value)
       case .string(let value): self = .string(ExactString(value))
+      case .tuple(let list): self = .tuple(try list.items.map(Key.init))
+      case .undefined, .refused: self = .undefined
+      case .builtin(let builtin): self = .builtin(builtin)
+      case .macro(let object): self = .object(ObjectIdentifier(object))
+      case .namespace(let object): self = .object(ObjectIdentifier(object))
+      case .loop(let object): self = .object(ObjectIdentifier(object))
+      case .iterator(let object): self = .object(ObjectIdentifier(object))
+      case .cycler(let object): self = .object(ObjectIdentifier(object))
+      case .joiner(let object): self = .object(ObjectIdentifier(object))
+      case .method(let object): self = .object(ObjectIdentifier(object))
+      case .view(let view):
+        switch view.kind {
+        case .range(let start, let stop, let step): self = .range(start: start, stop: stop, step: step)
+        case .values: self = .object(ObjectIdentifier(view))
+        case .keys, .pairs: throw TemplateFailure("\(value.kind) cannot be a key")
+        }
       default: throw TemplateFailure("\(value.kind) cannot be a key")
       }
     }

@@ -4,10 +4,14 @@ enum Methods {
     "strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "startswith", "endswith", "replace", "upper", "lower",
     "title", "capitalize", "swapcase", "casefold", "join", "find", "rfind", "index", "rindex", "count", "isdigit",
     "isdecimal", "isnumeric", "isalpha", "isalnum", "isspace", "isupper", "islower", "removeprefix", "removesuffix",
-    "partition", "rpartition", "zfill", "ljust", "rjust", "center", "format",
+    "partition", "rpartition", "zfill", "ljust", "rjust", "center", "format", "format_map", "expandtabs", "isascii",
+    "isidentifier", "isprintable", "istitle",
   ]
+  /// Methods of text whose arguments Python takes by name too.
+  static let withNames: Set<String> = ["split", "rsplit", "splitlines", "expandtabs", "format"]
   private static let ofSequences: Set<String> = ["index", "count"]
   private static let ofLoops: Set<String> = ["cycle", "changed"]
+  private static let ofCyclers: Set<String> = ["next", "reset"]
   private static let changingLists: Set<String> = [
     "append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort",
   ]
@@ -22,15 +26,20 @@ enum Methods {
       case "items", "keys", "values", "get", "copy": true
       default: false
       }
-    case .list, .tuple: ofSequences.contains(name)
+    case .list: name == "copy" || ofSequences.contains(name)
+    case .tuple: ofSequences.contains(name)
+    case .view(let view): view.isRange && ofSequences.contains(name)
     case .loop: ofLoops.contains(name)
+    case .cycler: ofCyclers.contains(name)
+    case .number: name == "is_integer"
     default: false
     }
   }
 
   /// Whether the name is a method that would change its receiver: the sandbox is immutable.
   static func isRefused(_ name: String, on value: Value) -> Bool {
-    switch value {
+    if name.hasPrefix("__"), name.hasSuffix("__") { return true }
+    return switch value {
     case .list: changingLists.contains(name)
     case .mapping: changingMappings.contains(name)
     default: false
@@ -45,7 +54,22 @@ extension Interpreter {
       try budget.step(1 + text.utf8.count / 16)
       return try callText(name, text, arguments)
     case .mapping(let mapping): return try callMapping(name, mapping, arguments)
+    case .list where name == "copy":
+      _ = try arguments.bind(name, [])
+      return receiver
     case .list(let list), .tuple(let list): return try callSequence(name, list.items, arguments)
+    case .view(let view): return try callSequence(name, view.items, arguments)
+    case .number(let number):
+      _ = try arguments.bind(name, [])
+      return .bool(number.isFinite && number == number.rounded(.towardZero))
+    case .cycler(let cycler):
+      _ = try arguments.bind(name, [])
+      guard name == "next" else {
+        cycler.position = 0
+        return .none
+      }
+      defer { cycler.position = (cycler.position + 1) % cycler.items.count }
+      return cycler.items[cycler.position]
     case .loop(let loop): return try callLoop(name, loop, arguments)
     default: preconditionFailure("\(receiver.kind) has no methods")
     }
@@ -62,9 +86,9 @@ extension Interpreter {
       return found ?? (arguments.positional.count == 2 ? arguments.positional[1] : .none)
     case "items":
       try budget.elements(mapping.entries.count)
-      return try .list(mapping.entries.map { try .tuple([$0.key, $0.value]) })
-    case "keys": return try .list(mapping.entries.map(\.key))
-    case "values": return try .list(mapping.entries.map(\.value))
+      return .view(try View(.pairs, mapping.entries.map { try .tuple([$0.key, $0.value]) }))
+    case "keys": return .view(try View(.keys, mapping.entries.map(\.key)))
+    case "values": return .view(try View(.values, mapping.entries.map(\.value)))
     default: return .mapping(mapping)
     }
   }
@@ -78,7 +102,7 @@ extension Interpreter {
       if name == "index" { return .integer(index) }
       count += 1
     }
-    guard name == "count" else { throw TemplateFailure("the value that index looks for is not in the list") }
+    guard name == "count" else { throw TemplateFailure(.value, "the value that index looks for is not in the list") }
     return .integer(count)
   }
 

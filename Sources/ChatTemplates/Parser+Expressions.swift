@@ -166,7 +166,10 @@ extension Parser {
       case "true", "True": return try make(.literal(.bool(true)), line, [])
       case "false", "False": return try make(.literal(.bool(false)), line, [])
       case "none", "None": return try make(.literal(.none), line, [])
-      default: return try make(.name(symbols.symbol(for: token.text), token.text), line, [])
+      default:
+        let symbol = symbols.symbol(for: token.text)
+        if (SymbolTable.caller...SymbolTable.keywordArguments).contains(symbol) { specials.insert(symbol) }
+        return try make(.name(symbol, token.text), line, [])
       }
     case .string:
       var text = ""
@@ -188,12 +191,7 @@ extension Parser {
       return inner
     case .symbol where token.text == "[":
       advance()
-      var elements: [Expression] = []
-      while !isSymbol("]") {
-        elements.append(try expression())
-        guard skip(symbol: ",") else { break }
-      }
-      try expect(symbol: "]")
+      let elements = try listItems()
       return try make(.list(elements), line, elements)
     case .symbol where token.text == "{":
       return try dictionary()
@@ -245,9 +243,20 @@ extension Parser {
   }
 
   private mutating func subscripted(_ base: Expression, _ line: Int) throws -> Expression {
+    if skip(symbol: "]") {
+      // Nothing between the brackets is an empty tuple.
+      let index = try make(.tuple([]), line, [])
+      return try make(.subscripted(base, index), line, [base, index])
+    }
     var bounds: [Expression?] = [nil]
     var colons = 0
     while !isSymbol("]") {
+      if isSymbol(","), colons == 0, let first = bounds[0] {
+        advance()
+        let rest = try listItems()
+        let index = try make(.tuple([first] + rest), line, [first] + rest)
+        return try make(.subscripted(base, index), line, [base, index])
+      }
       if isSymbol(":"), colons < 2 {
         advance()
         colons += 1
@@ -265,6 +274,17 @@ extension Parser {
     let step = colons == 2 ? bounds[2] : nil
     return try make(
       .slice(base, start: bounds[0], stop: bounds[1], step: step), line, [base] + bounds.compactMap { $0 })
+  }
+
+  /// Expressions up to a `]`, which is skipped.
+  private mutating func listItems() throws -> [Expression] {
+    var elements: [Expression] = []
+    while !isSymbol("]") {
+      elements.append(try expression())
+      guard skip(symbol: ",") else { break }
+    }
+    try expect(symbol: "]")
+    return elements
   }
 
   private func children(of arguments: ArgumentList) -> [Expression] {
@@ -320,8 +340,18 @@ extension Parser {
     }
   }
 
+  /// A filter's or test's name, which may have dots.
+  private mutating func dottedName() throws -> String {
+    var name = try expectName()
+    while skip(symbol: ".") { name += "." + (try expectName()) }
+    return name
+  }
+
   private mutating func filter() throws -> FilterUse {
-    let name = try expectName()
+    let name = try dottedName()
+    guard !Filters.unsupported.contains(name) else {
+      throw TemplateFailure("the filter '\(name)' is not supported", line: current.line)
+    }
     let arguments = isSymbol("(") ? try arguments() : ArgumentList()
     return FilterUse(name: name, function: Filters.named(name), arguments: arguments)
   }
@@ -337,7 +367,7 @@ extension Parser {
     let line = current.line
     advance()
     let isNegated = skip(name: "not")
-    let name = try expectName()
+    let name = try dottedName()
     var arguments = ArgumentList()
     if isSymbol("(") {
       arguments = try self.arguments()

@@ -12,10 +12,20 @@ struct Parser {
   private var blocks = 0
   private var loops = 0
 
-  static func parse(_ source: String) throws -> SyntaxTree {
-    var parser = Parser(tokens: try Lexer.tokens(of: source))
-    let statements = try parser.statements(until: [])
-    return SyntaxTree(statements: statements, symbols: parser.symbols)
+  /// Names of ``MacroDefinition/specials`` that were read since the body of the current macro began.
+  var specials: Set<Symbol> = []
+
+  static func parse(_ source: String) throws(TemplateFailure) -> SyntaxTree {
+    do {
+      var parser = Parser(tokens: try Lexer.tokens(of: source))
+      let statements = try parser.statements(until: [])
+      try NameCheck.check(statements)
+      return SyntaxTree(statements: statements, symbols: parser.symbols)
+    } catch let failure as TemplateFailure {
+      throw TemplateFailure(.syntax, failure.message, line: failure.line)
+    } catch {
+      preconditionFailure("a parser throws nothing but TemplateFailure: \(error)")
+    }
   }
 
   private init(tokens: [Token]) { self.tokens = tokens }
@@ -124,10 +134,7 @@ struct Parser {
     case "macro":
       let name = try expectName()
       let symbol = symbols.symbol(for: name)
-      let parameters = try signature()
-      return at(
-        .macro(
-          MacroDefinition(name: name, symbol: symbol, parameters: parameters, body: try closedBody(until: "endmacro"))))
+      return at(.macro(try macro(name, symbol, parameters: try signature(), until: "endmacro")))
     case "call": return at(try callBlock())
     case "filter":
       let filters = try filterChain(first: true)
@@ -135,7 +142,7 @@ struct Parser {
       advance()
       return at(.filter(filters, body: body))
     case "with": return at(try with())
-    case "generation": return at(.scoped(try closedBody(until: "endgeneration")))
+    case "generation": return at(.generation(try closedBody(until: "endgeneration")))
     case "print":
       var expressions: [Statement] = []
       while current.kind != .blockEnd {
@@ -202,9 +209,18 @@ struct Parser {
     let parameters = isSymbol("(") ? try signature() : []
     let call = try expression()
     guard case .call = call.form else { throw TemplateFailure("expected a call after 'call'", line: line) }
-    let body = try closedBody(until: "endcall")
-    return .call(
-      MacroDefinition(name: "caller", symbol: SymbolTable.caller, parameters: parameters, body: body), call)
+    return .call(try macro("caller", SymbolTable.caller, parameters: parameters, until: "endcall"), call)
+  }
+
+  private mutating func macro(
+    _ name: String, _ symbol: Symbol, parameters: [MacroDefinition.Parameter], until end: String
+  ) throws -> MacroDefinition {
+    let outer = specials
+    specials = []
+    let body = try closedBody(until: end)
+    let own = specials.subtracting(parameters.map(\.symbol))
+    specials = outer.union(own)
+    return MacroDefinition(name: name, symbol: symbol, parameters: parameters, body: body, specials: own)
   }
 
   private mutating func with() throws -> Statement.Form {
@@ -228,6 +244,9 @@ struct Parser {
       let line = current.line
       let name = try expectName()
       let value = skip(symbol: "=") ? try expression() : nil
+      guard !parameters.contains(where: { $0.name == name }) else {
+        throw TemplateFailure("the parameter '\(name)' is named twice", line: line)
+      }
       if value == nil, parameters.last?.defaultValue != nil {
         throw TemplateFailure("the parameter '\(name)' without a default follows one with a default", line: line)
       }

@@ -194,6 +194,71 @@ enum PythonText {
     return (value < 0 ? "-" : "") + padded.prefix(16) + "." + (padded.count > 16 ? String(padded.dropFirst(16)) : "0")
   }
 
+  /// `int(text, base)`; nil when it is none. A base of 0 reads the base from the prefix.
+  ///
+  /// - Throws: ``TemplateFailure`` for an integer of more than 64 bits.
+  static func integer(_ text: String, base: Int) throws -> Int? {
+    var digits = Array(stripped(text).utf8)[...]
+    var isNegative = false
+    if let sign = digits.first, sign == UInt8(ascii: "-") || sign == UInt8(ascii: "+") {
+      isNegative = digits.removeFirst() == UInt8(ascii: "-")
+    }
+    guard base == 0 || (2...36).contains(base) else { return nil }
+    var radix = base
+    if digits.count > 2, digits.first == UInt8(ascii: "0") {
+      let letters: [UInt8: Int] = [UInt8(ascii: "b"): 2, UInt8(ascii: "o"): 8, UInt8(ascii: "x"): 16]
+      if let named = letters[digits[digits.startIndex + 1] | 0x20], base == 0 || base == named {
+        radix = named
+        digits = digits.dropFirst(2)
+        if digits.first == UInt8(ascii: "_") { digits = digits.dropFirst() }
+      }
+    }
+    if radix == 0 {
+      radix = 10
+      // As in source code, only zero itself may start with 0.
+      if digits.first == UInt8(ascii: "0"),
+        digits.contains(where: { $0 != UInt8(ascii: "0") && $0 != UInt8(ascii: "_") })
+      {
+        return nil
+      }
+    }
+    var value = 0
+    var overflows = false
+    var afterDigit = false
+    for byte in digits {
+      if byte == UInt8(ascii: "_") {
+        guard afterDigit else { return nil }
+        afterDigit = false
+        continue
+      }
+      let digit: Int
+      switch byte {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = Int(byte) - 48
+      case UInt8(ascii: "a")...UInt8(ascii: "z"): digit = Int(byte) - 87
+      case UInt8(ascii: "A")...UInt8(ascii: "Z"): digit = Int(byte) - 55
+      default: return nil
+      }
+      guard digit < radix else { return nil }
+      afterDigit = true
+      let product = value.multipliedReportingOverflow(by: radix)
+      let sum = product.partialValue.subtractingReportingOverflow(digit)
+      overflows = overflows || product.overflow || sum.overflow
+      value = sum.partialValue
+    }
+    guard afterDigit else { return nil }
+    guard !overflows, isNegative || value != .min else {
+      throw TemplateFailure(.bound, "the integer does not fit 64 bits")
+    }
+    return isNegative ? value : -value
+  }
+
+  static func isLetter(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: true
+    default: false
+    }
+  }
+
   static func hexadecimal(_ value: UInt32, _ digits: Int) -> String {
     let text = String(value, radix: 16)
     return String(repeating: "0", count: max(0, digits - text.utf8.count)) + text
@@ -220,7 +285,19 @@ enum PythonText {
     return result + String(quote)
   }
 
-  private static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
+  /// Text as Python's `ascii` leaves it: everything beyond ASCII as an escape.
+  static func escapingNonASCII(_ text: String) -> String {
+    text.unicodeScalars.reduce(into: "") { result, scalar in
+      switch scalar.value {
+      case ..<0x80: result.unicodeScalars.append(scalar)
+      case ..<0x100: result += "\\x" + hexadecimal(scalar.value, 2)
+      case ..<0x10000: result += "\\u" + hexadecimal(scalar.value, 4)
+      default: result += "\\U" + hexadecimal(scalar.value, 8)
+      }
+    }
+  }
+
+  static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
     if scalar.value < 0x7F { return scalar.value >= 0x20 }
     switch scalar.properties.generalCategory {
     case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator, .paragraphSeparator, .spaceSeparator:
@@ -232,7 +309,62 @@ enum PythonText {
   /// `text.capitalize()`.
   static func capitalized(_ text: String) -> String {
     guard let first = text.unicodeScalars.first else { return text }
-    return first.properties.titlecaseMapping + String(text.unicodeScalars.dropFirst()).lowercased()
+    return first.properties.titlecaseMapping + lowercased(text, from: 1)
+  }
+
+  /// `text.lower()`, where a sigma that ends a word takes its final form.
+  static func lowercased(_ text: String, from start: Int = 0) -> String {
+    guard start > 0 || text.utf8.contains(0xCE) else { return text.lowercased() }
+    let scalars = Array(text.unicodeScalars)
+    var result = ""
+    for index in scalars.indices.dropFirst(start) {
+      let scalar = scalars[index]
+      if scalar == "\u{3A3}" {
+        let before = scalars[..<index].last { !$0.properties.isCaseIgnorable }
+        let after = scalars[(index + 1)...].first { !$0.properties.isCaseIgnorable }
+        let isFinal = before?.properties.isCased ?? false && !(after?.properties.isCased ?? false)
+        result += isFinal ? "\u{3C2}" : "\u{3C3}"
+      } else {
+        result += scalar.properties.lowercaseMapping
+      }
+    }
+    return result
+  }
+
+  /// `text.casefold()`.
+  static func caseFolded(_ text: String) -> String {
+    text.unicodeScalars.reduce(into: "") { result, scalar in
+      switch scalar.value {
+      case ..<0x80: result += scalar.properties.lowercaseMapping
+      // Cherokee folds to its capital letters; a dotless i stays.
+      case 0x13A0...0x13FD, 0xAB70...0xABBF: result += scalar.properties.uppercaseMapping
+      case 0x131: result.unicodeScalars.append(scalar)
+      case 0x1E9E: result += "ss"
+      default:
+        for capital in scalar.properties.uppercaseMapping.unicodeScalars {
+          result += capital.properties.lowercaseMapping
+        }
+      }
+    }
+  }
+
+  /// `text.expandtabs(size)`; what it will add is announced to `budget` first.
+  static func expandingTabs(_ text: String, _ size: Int, budget: (Int) throws -> Void) throws -> String {
+    let tabs = text.utf8.count { $0 == 9 }
+    if tabs > 0 { try budget(max(size, 0)) }
+    try budget(text.utf8.count + (tabs > 0 ? tabs * max(size, 0) : 0))
+    var column = 0
+    return text.unicodeScalars.reduce(into: "") { result, scalar in
+      if scalar == "\t" {
+        guard size > 0 else { return }
+        let count = size - column % size
+        result += String(repeating: " ", count: count)
+        column += count
+      } else {
+        result.unicodeScalars.append(scalar)
+        column = scalar == "\n" || scalar == "\r" ? 0 : column + 1
+      }
+    }
   }
 
   /// `text.title()`: every run of letters starts large and goes on small.

@@ -114,8 +114,8 @@ struct Statement: Sendable {
     case call(MacroDefinition, Expression)
     case filter([FilterUse], body: [Statement])
     case with([(target: Target, value: Expression)], body: [Statement])
-    /// A body with names of its own: transformers' `generation` blocks.
-    case scoped([Statement])
+    /// transformers' `generation` blocks.
+    case generation([Statement])
     case breakLoop
     case continueLoop
   }
@@ -152,9 +152,12 @@ final class MacroDefinition: Sendable {
   let symbol: Symbol
   let parameters: [Parameter]
   let body: [Statement]
+  /// Which of `caller`, `varargs` and `kwargs` the body names; what it does not name, it does not take.
+  let specials: Set<Symbol>
 
-  init(name: String, symbol: Symbol, parameters: [Parameter], body: [Statement]) {
+  init(name: String, symbol: Symbol, parameters: [Parameter], body: [Statement], specials: Set<Symbol>) {
     (self.name, self.symbol, self.parameters, self.body) = (name, symbol, parameters, body)
+    self.specials = specials
   }
 }
 
@@ -171,9 +174,19 @@ struct SymbolTable: Sendable {
   static let caller: Symbol = 1
   static let variableArguments: Symbol = 2
   static let keywordArguments: Symbol = 3
+  /// Names every conversation comes with.
+  static let messages: Symbol = 4
+  static let addGenerationPrompt: Symbol = 5
+  static let tools: Symbol = 6
+  static let documents: Symbol = 7
 
-  private(set) var names = ["loop", "caller", "varargs", "kwargs"]
-  private var indices: [String: Symbol] = ["loop": 0, "caller": 1, "varargs": 2, "kwargs": 3]
+  private(set) var names: [String]
+  private var indices: [String: Symbol]
+
+  init() {
+    names = ["loop", "caller", "varargs", "kwargs", "messages", "add_generation_prompt", "tools", "documents"]
+    indices = Dictionary(uniqueKeysWithValues: zip(names, 0...))
+  }
 
   mutating func symbol(for name: String) -> Symbol {
     if let symbol = indices[name] { return symbol }

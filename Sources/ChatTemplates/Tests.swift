@@ -19,28 +19,32 @@ enum Tests {
       "mapping": { _, value, _ in if case .mapping = value { true } else { false } },
       "sequence": { _, value, _ in
         switch value {
-        case .string, .list, .tuple, .mapping, .undefined: true
+        case .string, .list, .tuple, .mapping, .undefined, .refused: true
+        case .view(let view): view.isRange
         default: false
         }
       },
       "iterable": { _, value, _ in
         switch value {
-        case .string, .list, .tuple, .mapping, .undefined, .iterator, .loop: true
+        case .string, .list, .tuple, .mapping, .undefined, .refused, .iterator, .loop, .view: true
         default: false
         }
       },
       "callable": { _, value, _ in
         switch value {
-        case .macro, .method, .builtin, .loop: true
+        case .macro, .method, .builtin, .loop, .joiner, .undefined, .refused: true
         default: false
         }
       },
-      "odd": { _, value, _ in try integer(value, "odd") & 1 == 1 },
-      "even": { _, value, _ in try integer(value, "even") & 1 == 0 },
+      "odd": { interpreter, value, _ in
+        try interpreter.equals(try interpreter.apply(.modulo, value, .integer(2)), .integer(1))
+      },
+      "even": { interpreter, value, _ in
+        try interpreter.equals(try interpreter.apply(.modulo, value, .integer(2)), .integer(0))
+      },
       "divisibleby": { interpreter, value, arguments in
-        let divisor = Value.integer(try integer(try other(arguments, "divisibleby"), "divisibleby"))
-        let remainder = try interpreter.apply(.modulo, .integer(try integer(value, "divisibleby")), divisor)
-        return !remainder.isTrue
+        let remainder = try interpreter.apply(.modulo, value, try other(arguments, "divisibleby"))
+        return try interpreter.equals(remainder, .integer(0))
       },
       "in": { interpreter, value, arguments in try interpreter.contains(try other(arguments, "in"), value) },
       "lower": { interpreter, value, _ in
@@ -51,11 +55,23 @@ enum Tests {
         let text = try interpreter.text(value)
         return try interpreter.callText("isupper", text, Arguments()).isTrue
       },
-      "filter": { _, value, _ in value.string.map { Filters.named($0) != nil } ?? false },
-      "test": { _, value, _ in value.string.map { named($0) != nil } ?? false },
-      "sameas": { interpreter, value, arguments in try isSame(value, try other(arguments, "sameas"), interpreter) },
+      "filter": { _, value, _ in
+        _ = try Mapping.Key(value)
+        return value.string.map { Filters.named($0) != nil || Filters.unsupported.contains($0) } ?? false
+      },
+      "test": { _, value, _ in
+        _ = try Mapping.Key(value)
+        return value.string.map { named($0) != nil } ?? false
+      },
+      "sameas": { _, value, arguments in value.isSameObject(as: try other(arguments, "sameas")) },
       "escaped": { _, _, _ in false },
     ]
+    for (name, test) in table where !["divisibleby", "in", "sameas"].contains(name) {
+      table[name] = { interpreter, value, arguments in
+        guard arguments.isEmpty else { throw TemplateFailure("the test '\(name)' takes no arguments") }
+        return try test(interpreter, value, arguments)
+      }
+    }
     for (names, comparison) in comparisons {
       for name in names {
         table[name] = { interpreter, value, arguments in
@@ -78,22 +94,26 @@ enum Tests {
     return value
   }
 
-  private static func integer(_ value: Value, _ name: String) throws -> Int {
-    guard let integer = value.integer else {
-      throw TemplateFailure("the test '\(name)' expects an integer, found \(value.kind)")
-    }
-    return integer
-  }
+}
 
+extension Value {
   /// Identity, which of Python's values only constants and shared objects have for certain.
-  private static func isSame(_ left: Value, _ right: Value, _ interpreter: Interpreter) throws -> Bool {
-    switch (left, right) {
-    case (.list(let a), .list(let b)), (.tuple(let a), .tuple(let b)): return a === b
-    case (.mapping(let a), .mapping(let b)): return a === b
-    case (.bool(let a), .bool(let b)): return a == b
-    case (.bool, _), (_, .bool): return false
-    case (.integer, .number), (.number, .integer): return false
-    default: return try interpreter.equals(left, right)
+  func isSameObject(as other: Value) -> Bool {
+    switch (self, other) {
+    case (.list(let a), .list(let b)), (.tuple(let a), .tuple(let b)): a === b
+    case (.mapping(let a), .mapping(let b)): a === b
+    case (.bool(let a), .bool(let b)): a == b
+    case (.integer(let a), .integer(let b)): a == b
+    case (.number(let a), .number(let b)): a == b
+    case (.string(let a), .string(let b)): a.isIdentical(to: b)
+    case (.none, .none): true
+    case (.namespace(let a), .namespace(let b)): a === b
+    case (.macro(let a), .macro(let b)): a === b
+    case (.loop(let a), .loop(let b)): a === b
+    case (.iterator(let a), .iterator(let b)): a === b
+    case (.view(let a), .view(let b)): a === b
+    case (.builtin(let a), .builtin(let b)): a == b
+    default: false
     }
   }
 }

@@ -32,14 +32,3 @@ struct Token {
     }
   }
 }
-
-/// What is wrong with a template or a rendering, before the place is put in front.
-struct TemplateFailure: Error {
-  let line: Int?
-  let message: String
-
-  init(_ message: String, line: Int? = nil) {
-    self.message = message
-    self.line = line
-  }
-}

@@ -5,6 +5,8 @@
 enum Value {
   /// Something that does not exist; the name says what, for messages.
   case undefined(String)
+  /// What the sandbox hides: undefined until it is used, then an error of its own.
+  case refused(String)
   case none
   case bool(Bool)
   case integer(Int)
@@ -20,6 +22,9 @@ enum Value {
   case method(Method)
   case builtin(Builtin)
   case loop(LoopState)
+  case view(View)
+  case cycler(Cycler)
+  case joiner(Joiner)
 }
 
 extension Value {
@@ -36,6 +41,9 @@ extension Value {
     case .iterator(let iterator): iterator.depth
     case .method(let method): method.receiver.depth + 1
     case .loop(let loop): loop.depth
+    case .view(let view): view.depth
+    case .cycler(let cycler): cycler.depth
+    case .joiner(let joiner): joiner.separator.depth + 1
     default: 0
     }
   }
@@ -44,14 +52,16 @@ extension Value {
   static func depth(holding items: some Sequence<Value>) throws -> Int {
     var depth = 0
     for item in items { depth = max(depth, item.depth) }
-    guard depth < maximumDepth else { throw TemplateFailure("values are nested more than \(maximumDepth) deep") }
+    guard depth < maximumDepth else {
+      throw TemplateFailure(.bound, "values are nested more than \(maximumDepth) deep")
+    }
     return depth + 1
   }
 
   /// Truth as Python has it.
   var isTrue: Bool {
     switch self {
-    case .undefined, .none: false
+    case .undefined, .refused, .none: false
     case .bool(let value): value
     case .integer(let value): value != 0
     case .number(let value): value != 0
@@ -59,13 +69,25 @@ extension Value {
     case .list(let list), .tuple(let list): !list.items.isEmpty
     case .mapping(let mapping): !mapping.entries.isEmpty
     case .loop(let loop): !loop.items.isEmpty
-    case .namespace, .iterator, .macro, .method, .builtin: true
+    case .view(let view): !view.items.isEmpty
+    case .namespace, .iterator, .macro, .method, .builtin, .cycler, .joiner: true
     }
   }
 
   var isUndefined: Bool {
-    if case .undefined = self { return true }
-    return false
+    switch self {
+    case .undefined, .refused: true
+    default: false
+    }
+  }
+
+  /// The error of using the value, when it is undefined.
+  var absence: TemplateFailure? {
+    switch self {
+    case .undefined(let name): TemplateFailure(.undefined, "'\(name)' is undefined")
+    case .refused(let name): TemplateFailure(.security, "the sandbox refuses '\(name)'")
+    default: nil
+    }
   }
 
   var string: String? {
@@ -92,7 +114,7 @@ extension Value {
   /// The kind of value as an author of templates calls it.
   var kind: String {
     switch self {
-    case .undefined(let name): "undefined '\(name)'"
+    case .undefined(let name), .refused(let name): "undefined '\(name)'"
     case .none: "none"
     case .bool: "a boolean"
     case .integer: "an integer"
@@ -106,6 +128,9 @@ extension Value {
     case .macro: "a macro"
     case .method, .builtin: "a function"
     case .loop: "a loop"
+    case .view(let view): view.isRange ? "a range" : "a view of a mapping"
+    case .cycler: "a cycler"
+    case .joiner: "a joiner"
     }
   }
 }
@@ -113,84 +138,66 @@ extension Value {
 final class ValueList {
   let items: [Value]
   let depth: Int
+  /// Whether the tuple is one of `groupby`, whose parts have the names `grouper` and `list`.
+  let isGroup: Bool
 
-  init(_ items: [Value]) throws {
+  init(_ items: [Value], isGroup: Bool = false) throws {
     self.items = items
+    self.isGroup = isGroup
     depth = try Value.depth(holding: items)
   }
 }
 
+/// What filters such as `map` give: elements that are made when they are taken, and then are gone.
 final class ValueIterator {
-  private(set) var remaining: ArraySlice<Value>
+  /// Makes an element of one of the source; nil leaves it out.
+  typealias Transform = (Value) throws -> Value?
+
   let depth: Int
+  private var remaining: ArraySlice<Value>
+  private let prepare: (() throws -> Transform)?
+  private var isPrepared: Bool
+  private var transform: Transform?
 
   init(_ items: [Value]) throws {
     remaining = items[...]
     depth = try Value.depth(holding: items)
+    prepare = nil
+    isPrepared = true
   }
 
-  func takeAll() -> [Value] {
-    defer { remaining = [] }
-    return Array(remaining)
+  /// - Parameters:
+  ///   - arguments: what `prepare` holds.
+  ///   - prepare: called before the first element is made, and so never for an empty list.
+  init(
+    over source: Value, holding arguments: Arguments, _ interpreter: Interpreter,
+    _ prepare: @escaping () throws -> Transform
+  ) throws {
+    let items = try interpreter.elements(of: source)
+    try interpreter.budget.elements(items.count)
+    // The filters look whether their source is true, and an iterator always is.
+    if case .iterator = source { isPrepared = false } else { isPrepared = items.isEmpty }
+    remaining = items[...]
+    depth = try Value.depth(holding: items + arguments.positional + arguments.keywords.map(\.value))
+    self.prepare = prepare
   }
 
-  func takeFirst() -> Value? { remaining.popFirst() }
-}
+  func takeAll() throws -> [Value] {
+    var taken: [Value] = []
+    taken.reserveCapacity(remaining.count)
+    while let next = try takeFirst() { taken.append(next) }
+    return taken
+  }
 
-/// The one kind of value with attributes that `set` may change.
-final class Namespace {
-  private(set) var attributes: [(name: String, value: Value)] = []
-
-  func value(_ name: String) -> Value? { attributes.first { $0.name.isIdentical(to: name) }?.value }
-
-  func set(_ name: String, _ value: Value) throws {
-    guard !name.hasPrefix("_") else {
-      throw TemplateFailure("a namespace's attribute may not start with an underscore: '\(name)'")
+  func takeFirst() throws -> Value? {
+    guard let prepare else { return remaining.popFirst() }
+    if !isPrepared {
+      isPrepared = true
+      transform = try prepare()
     }
-    if let index = attributes.firstIndex(where: { $0.name.isIdentical(to: name) }) {
-      attributes[index].value = value
-    } else {
-      attributes.append((name, value))
+    while let next = remaining.popFirst() {
+      if let made = try transform!(next) { return made }
     }
-  }
-
-  func removeAll() { attributes = [] }
-}
-
-final class Macro {
-  let definition: MacroDefinition
-  let scope: Scope
-
-  init(_ definition: MacroDefinition, scope: Scope) {
-    self.definition = definition
-    self.scope = scope
-  }
-}
-
-final class Method {
-  let receiver: Value
-  let name: String
-
-  init(_ receiver: Value, _ name: String) {
-    self.receiver = receiver
-    self.name = name
-  }
-}
-
-/// The `loop` of a running `for`.
-final class LoopState {
-  let items: [Value]
-  let level: Int
-  let depth: Int
-  /// What `loop(…)` runs again in a recursive loop.
-  let recursion: (loop: Loop, scope: Scope)?
-  var index = 0
-  var lastChanged: [Value]?
-
-  init(_ items: [Value], level: Int, recursion: (loop: Loop, scope: Scope)?) throws {
-    self.items = items
-    self.level = level
-    self.recursion = recursion
-    depth = try Value.depth(holding: items)
+    return nil
   }
 }

@@ -9,7 +9,7 @@ extension ConfigurationKey {
 
   /// The one table of keys. The YAML reader, flags, help, saved files and the check on resuming follow it.
   static let sections: [ConfigurationSection] = [
-    inputs, objective, adapters, rows, batches, optimizer, reports, machine,
+    inputs, objective, losses, adapters, rows, batches, optimizer, reports, machine,
   ]
 
   private static let inputs = ConfigurationSection(
@@ -36,6 +36,10 @@ extension ConfigurationKey {
         "the split of eval_data; without eval_data, of data"),
       ConfigurationKey(
         "rewards", \.rewards, .orNull(.text), .content, "a folder of finished token rewards; null: make them first"),
+      ConfigurationKey(
+        "weights", \.weights, .numberType, aliases: ["dtype", "torch_dtype"], .trajectory,
+        "weights in memory: float32; bfloat16 (bf16) or float16 (fp16) in half the room, with float32 arithmetic and masters; auto: as stored"
+      ),
       ConfigurationKey("out", \.out, .text, aliases: ["output_dir"], .free, "the run's folder"),
     ])
 
@@ -44,7 +48,7 @@ extension ConfigurationKey {
     keys: [
       ConfigurationKey(
         "loss_type", \.lossType, .texts("the name of a loss or a list of names"), .trajectory,
-        "dpo (or sigmoid), simpo; a list is summed with loss_weights"),
+        "dpo (or sigmoid), simpo and all others of docs/OBJECTIVES.md; a list is summed with loss_weights"),
       ConfigurationKey(
         "loss_weights", \.lossWeights,
         .orNull(.numbers("a list of numbers of at least 0, one for each loss_type") { $0 >= 0 }), .trajectory,
@@ -59,8 +63,16 @@ extension ConfigurationKey {
         "gamma_beta_ratio", \.gammaBetaRatio, .number("a number of at least 0") { $0 >= 0 }, .trajectory,
         "SimPO's margin in units of beta"),
       ConfigurationKey(
-        "treg_alpha", \.tregAlpha, .number("a number of at least 0") { $0 >= 0 }, .trajectory,
-        "the weight of token-level reward regularisation; 0: the plain loss"),
+        "treg_alpha", \.tregAlpha, .orNull(.number("a number of at least 0") { $0 >= 0 }), .trajectory,
+        "the weight of token-level reward regularisation; 0: the plain loss; null: 0.25 where the loss takes it"),
+      ConfigurationKey(
+        "treg_weight", \.tregWeight, .choice, .trajectory,
+        "dynamic: regularisation fades as a pair is ranked rightly; static: it does not"),
+      ConfigurationKey(
+        "treg_rewards", \.tregRewards, .choice, .trajectory,
+        "token rewards from contrastive prompts or a dpo model; shuffled, flipped and constant are controls"),
+      ConfigurationKey(
+        "treg_reward_model", \.tregRewardModel, .orNull(.text), .content, "the model of treg_rewards: dpo"),
       ConfigurationKey(
         "treg_template", \.tregTemplate, .text, .trajectory,
         "contrastive prompts: turn, revise, system, suffix, or a file"),
@@ -72,15 +84,15 @@ extension ConfigurationKey {
       ConfigurationKey(
         "use_peft", \.usePeft, .flag, .trajectory, "true: low-rank adapters train, and the weights stay as they are"),
       ConfigurationKey(
-        "lora_r", \.loraRank, .integer("a whole number above 0") { $0 > 0 }, aliases: ["lora_rank"], .trajectory,
-        "the rank of the adapters"),
+        "lora_r", \.loraRank, .orNull(.integer("a whole number above 0") { $0 > 0 }), aliases: ["lora_rank"],
+        .trajectory, "the rank of the adapters; null: 16, or that of the adapter that model names"),
       ConfigurationKey(
-        "lora_alpha", \.loraAlpha, .number("a number above 0") { $0 > 0 }, .trajectory,
-        "adapters count lora_alpha / lora_r"),
+        "lora_alpha", \.loraAlpha, .orNull(.number("a number above 0") { $0 > 0 }), .trajectory,
+        "adapters count lora_alpha / lora_r; null: 32, or as the adapter that model names"),
       ConfigurationKey(
         "lora_target_modules", \.loraTargetModules,
         .texts("names of modules, all-linear, or null", mayBeEmpty: true), .trajectory,
-        "the adapted projections; null: queries and values, as PEFT does"),
+        "the adapted projections; null: queries and values, as PEFT does, or as the adapter that model names"),
       ConfigurationKey(
         "use_rslora", \.useRSLoRA, .flag, .trajectory, "true: adapters count lora_alpha / √lora_r"),
     ])
@@ -160,7 +172,9 @@ extension ConfigurationKey {
         "save_total_limit", \.saveTotalLimit, .orNull(.integer("a whole number above 0") { $0 > 0 }), .free,
         "checkpoints that are kept; null: all"),
       ConfigurationKey(
-        "save_dtype", \.saveType, .choice, .free, "float32, bfloat16 or float16: the weights of the trained model"),
+        "save_dtype", \.saveType, .numberType, .free, "float32, bfloat16 or float16: the weights of the trained model"),
+      ConfigurationKey(
+        "max_shard_size", \.maxShardSize, .size, .free, "weights beyond this size are written to several files"),
     ])
 
   private static let machine = ConfigurationSection(

@@ -132,6 +132,14 @@ struct ConfigurationMerge {
       }
       guard weights.contains(where: { $0 > 0 }) else { throw error("loss_weights", "expected one above 0") }
     }
+    if (configuration.tregRewards == .dpo) != (configuration.tregRewardModel != nil) {
+      throw configuration.tregRewardModel == nil
+        ? error("treg_rewards", "dpo needs treg_reward_model, the model that gives them")
+        : error("treg_reward_model", "it is read with treg_rewards: dpo alone")
+    }
+    if configuration.tisLower > configuration.tisUpper {
+      throw error("tis_lower", "expected at most tis_upper, \(configuration.tisUpper), found \(configuration.tisLower)")
+    }
     if configuration.evalSteps != nil, configuration.heldData.isEmpty {
       throw error("eval_steps", "there is nothing to evaluate; give eval_data, too")
     }

@@ -125,6 +125,28 @@ extension ValueKind<Int> {
   }
 }
 
+extension ValueKind<Int> {
+  /// Bytes, in units of ten as transformers counts: `5GB`, `500MB`.
+  static let size = ValueKind(
+    expectation: "a size such as 5GB or 500MB", isList: false,
+    read: { value in
+      guard case .text(let text) = value else { return nil }
+      let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1000), ("B", 1), ("", 1)]
+      let (unit, factor) = units.first { text.uppercased().hasSuffix($0.0) }!
+      let digits = text.dropLast(unit.count).filter { $0 != " " }
+      guard let number = NumberText.number(digits), number > 0,
+        let bytes = Int(exactly: (number * Double(factor)).rounded()), bytes > 0
+      else { return nil }
+      return bytes
+    },
+    write: { bytes in
+      for (unit, factor) in [("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1000)] where bytes % factor == 0 {
+        return .text("\(bytes / factor)\(unit)")
+      }
+      return .text("\(bytes)B")
+    })
+}
+
 extension ValueKind<Bool> {
   static let flag = ValueKind(
     expectation: "true or false", isList: false,
@@ -153,6 +175,20 @@ extension ValueKind<RunConfiguration.Automatic> {
 }
 
 extension ValueKind where Value: RawRepresentable<String> & CaseIterable {
+  /// A choice between number formats, whose short names are understood too.
+  static var numberType: ValueKind {
+    let short = ["fp32": "float32", "float": "float32", "bf16": "bfloat16", "fp16": "float16", "half": "float16"]
+    return ValueKind(
+      expectation: choice.expectation, isList: false,
+      read: { value in
+        guard case .text(let text) = value else { return nil }
+        // As torch prints them.
+        let name = text.lowercased().replacing("torch.", with: "")
+        return Value(rawValue: short[name] ?? name)
+      },
+      write: { .text($0.rawValue) })
+  }
+
   static var choice: ValueKind {
     ValueKind(
       expectation: Value.allCases.map(\.rawValue).joined(separator: ", "), isList: false,

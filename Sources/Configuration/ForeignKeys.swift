@@ -26,7 +26,7 @@ enum ForeignKeys {
   ]
 
   private static let ignored: Set<String> = [
-    "bf16", "fp16", "tf32", "bf16_full_eval", "fp16_full_eval", "torch_dtype", "dtype", "attn_implementation",
+    "bf16", "fp16", "tf32", "bf16_full_eval", "fp16_full_eval", "attn_implementation",
     "use_flash_attention_2", "report_to", "run_name", "project", "logging_dir", "logging_first_step",
     "logging_nan_inf_filter", "log_on_each_node", "save_on_each_node", "disable_tqdm", "remove_unused_columns",
     "label_names", "per_device_eval_batch_size", "eval_accumulation_steps", "auto_find_batch_size",
@@ -63,9 +63,6 @@ enum ForeignKeys {
     "label_smoothing_factor": (["0", "0.0"], "set label_smoothing instead"),
     "f_divergence_type": (["reverse_kl", "fdivergencetype.reverse_kl"], "only reverse_kl is offered here"),
     "reference_free": (["false"], "use loss_type: simpo, which needs no reference"),
-    "use_weighting": (["false"], "weighted losses are not offered here; remove the key"),
-    "ld_alpha": ([], "length desensitisation is not offered here; remove the key"),
-    "rpo_alpha": ([], "this term is not offered here; remove the key"),
     "sync_ref_model": (["false"], "the reference is the starting model always; remove the key"),
     "neftune_noise_alpha": ([], "embedding noise is not offered here; remove the key"),
     "lora_dropout": (["0", "0.0"], "adapters have no dropout here; set it to 0"),

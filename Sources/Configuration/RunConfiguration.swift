@@ -15,6 +15,8 @@ package struct RunConfiguration: Sendable, Equatable {
   /// A folder of finished rewards; nil: they are made before step 1.
   package internal(set) var rewards: String?
   package internal(set) var out = ""
+  /// How memory holds weights.
+  package internal(set) var weights = WeightsType.float32
 
   // Objective.
   package internal(set) var lossType = ["dpo"]
@@ -23,14 +25,39 @@ package struct RunConfiguration: Sendable, Equatable {
   package internal(set) var beta = 0.1
   package internal(set) var labelSmoothing = 0.0
   package internal(set) var gammaBetaRatio = 0.5
-  package internal(set) var tregAlpha = 0.25
+  /// nil: the default where the objective takes token rewards, else none.
+  package internal(set) var tregAlpha: Double?
+  package internal(set) var tregWeight = TregWeight.dynamic
+  package internal(set) var tregRewards = TregRewards.contrastive
+  package internal(set) var tregRewardModel: String?
   package internal(set) var tregTemplate = "turn"
+
+  // Options of single losses.
+  package internal(set) var rpoAlpha: Double?
+  package internal(set) var useWeighting = false
+  package internal(set) var ldAlpha: Double?
+  package internal(set) var ipoReduction = Reduction.mean
+  package internal(set) var discopopTau = 0.05
+  package internal(set) var cpoAlpha = 1.0
+  package internal(set) var tdpoAlpha = 0.5
+  package internal(set) var sepoRatio = 0.3
+  package internal(set) var sepoScale = 1.0
+  package internal(set) var tisWeights = TISWeights.exponential
+  package internal(set) var tisScale = 1.0
+  package internal(set) var tisMu = 1.0
+  package internal(set) var tisLower = -0.5
+  package internal(set) var tisUpper = 1.5
+  package internal(set) var tisKL = 0.0
+  package internal(set) var tgdpoAlpha = 0.5
+  package internal(set) var d2poGamma = 0.98
 
   // Adapters.
   /// Whether low-rank adapters train in place of the weights.
   package internal(set) var usePeft = false
-  package internal(set) var loraRank = 16
-  package internal(set) var loraAlpha = 32.0
+  /// nil: 16, or that of the adapter that training starts from.
+  package internal(set) var loraRank: Int?
+  /// nil: 32, or that of the adapter.
+  package internal(set) var loraAlpha: Double?
   /// Empty: those that PEFT adapts by default.
   package internal(set) var loraTargetModules: [String] = []
   package internal(set) var useRSLoRA = false
@@ -66,6 +93,8 @@ package struct RunConfiguration: Sendable, Equatable {
   package internal(set) var saveSteps: Int?
   package internal(set) var saveTotalLimit: Int? = 2
   package internal(set) var saveType = SaveType.float32
+  /// Bytes of the largest file of weights, as long as tensors are smaller.
+  package internal(set) var maxShardSize = 5_000_000_000
 
   // The machine.
   package internal(set) var seed = 42
@@ -81,6 +110,24 @@ extension RunConfiguration {
     case automatic
     case count(Int)
   }
+
+  package enum TregWeight: String, Sendable, CaseIterable {
+    case dynamic
+    /// The paper's ablation.
+    case `static`
+  }
+
+  /// Where token rewards come from, and what is done to them.
+  package enum TregRewards: String, Sendable, CaseIterable {
+    case contrastive
+    /// The paper's ablation: a DPO-trained model against the reference.
+    case dpo
+    /// Controls on contrastive rewards.
+    case shuffled, flipped, constant
+  }
+
+  package enum Reduction: String, Sendable, CaseIterable { case mean, sum }
+  package enum TISWeights: String, Sendable, CaseIterable { case exponential, rank }
 
   package enum BadRows: String, Sendable, CaseIterable {
     /// The first bad row ends the run.
@@ -98,6 +145,13 @@ extension RunConfiguration {
 
     /// Whether the rate at a step depends on how many steps there are in all.
     package var dependsOnLength: Bool { self == .cosine || self == .linear }
+  }
+
+  /// The number format of weights in memory.
+  package enum WeightsType: String, Sendable, CaseIterable {
+    case float32, bfloat16, float16
+    /// What the model's configuration says that its files hold.
+    case automatic = "auto"
   }
 
   /// The number format of the weights that are written.

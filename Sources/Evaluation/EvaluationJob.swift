@@ -108,7 +108,8 @@ package struct EvaluationJob {
     _ source: ModelSource, _ label: String, _ pairs: PairList, _ workers: Workers, seconds: inout Double
   ) throws -> [LogProbs] {
     let (result, spent) = try communicator.agree { () -> ([LogProbs], Double) in
-      let model = try Transformer(loading: source, workers: workers)
+      let model = try Transformer(
+        loading: source, weights: configuration.weightType(of: source), workers: workers)
       let stopwatch = Stopwatch()
       var progress = Progress(label, total: max(pairs.count, 1), isSpeaking: communicator.rank == 0)
       defer { progress.finish() }

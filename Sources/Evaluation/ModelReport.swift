@@ -33,8 +33,12 @@ package struct ModelReport {
     _ = try source.pairTokenizer(tokenizer, limits: limits).tokenize(
       Self.sample(isConversation: source.chatTemplate != nil))
     let tokens = configuration.microBatchTokenCount
-    formula = MemoryFormula(
-      model, .init(tokens: tokens, scoredTokens: tokens, threads: configuration.threadCount(environment: environment)))
+    formula = try MemoryFormula(
+      model,
+      .init(
+        tokens: tokens, scoredTokens: tokens, threads: configuration.threadCount(environment: environment),
+        weightBytes: configuration.weightType(of: source).byteCount,
+        lowRank: configuration.lowRank(of: source)))
   }
 
   private static func sample(isConversation: Bool) -> PreferenceRow {
@@ -48,6 +52,7 @@ package struct ModelReport {
 
   package var lines: [(name: String, finding: String)] {
     let model = source.model
+    let trained = TrainedParameters(model, lowRank: formula.workload.lowRank)
     return [
       ("model", source.place),
       (
@@ -61,7 +66,11 @@ package struct ModelReport {
         "\(NumberFormat.count(tokenizer.vocabularySize)) tokens of \(NumberFormat.count(model.vocabularySize))"
       ),
       ("chat template", source.chatTemplate == nil ? "none: rows have to be plain text" : "present"),
-      ("training", "possible"),
+      (
+        "training",
+        trained.areModels
+          ? "possible" : "possible, of \(NumberFormat.count(trained.parameterCount)) parameters of adapters"
+      ),
     ]
   }
 

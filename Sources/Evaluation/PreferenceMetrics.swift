@@ -9,16 +9,20 @@ package struct PreferenceMetrics: Sendable, Equatable {
       rejectedTokens, perTokenAccuracy, regularizer, weight, chosenTokenReward, rejectedTokenReward, tokens
   }
 
-  private var sums = [Double](repeating: 0, count: Sum.allCases.count)
+  /// The sums, then for each of `PairOutcome.Extra` a sum and the number of pairs that have it.
+  private var sums = [Double](repeating: 0, count: Sum.allCases.count + 2 * PairOutcome.Extra.allCases.count)
   private let hasTokenRewards: Bool
   private let hasOutcomes: Bool
+  private let hasRewards: Bool
 
   /// - Parameters:
   ///   - hasTokenRewards: pairs come with token rewards.
   ///   - hasOutcomes: pairs come with an objective's outcome; without, only log-probs are reported.
-  package init(hasTokenRewards: Bool, hasOutcomes: Bool = true) {
+  ///   - hasRewards: these outcomes' rewards say anything.
+  package init(hasTokenRewards: Bool, hasOutcomes: Bool = true, hasRewards: Bool = true) {
     self.hasTokenRewards = hasTokenRewards
     self.hasOutcomes = hasOutcomes
+    self.hasRewards = hasRewards
   }
 
   private subscript(sum: Sum) -> Double {
@@ -41,6 +45,11 @@ package struct PreferenceMetrics: Sendable, Equatable {
       self[.accuracy] += outcome.chosenReward > outcome.rejectedReward ? 1 : 0
       self[.regularizer] += outcome.regularizer
       self[.weight] += outcome.weight
+      for (index, extra) in PairOutcome.Extra.allCases.enumerated() {
+        guard let value = outcome.extras[extra] else { continue }
+        sums[Sum.allCases.count + 2 * index] += value
+        sums[Sum.allCases.count + 2 * index + 1] += 1
+      }
     }
     self[.chosenLogProb] += chosen
     self[.rejectedLogProb] += rejected
@@ -76,6 +85,12 @@ package struct PreferenceMetrics: Sendable, Equatable {
   package func fill(_ line: inout MetricsLine) {
     if hasOutcomes {
       line[.loss] = loss
+      for (index, extra) in PairOutcome.Extra.allCases.enumerated() {
+        let (sum, count) = (sums[Sum.allCases.count + 2 * index], sums[Sum.allCases.count + 2 * index + 1])
+        if count > 0, let metric = Metric(rawValue: extra.rawValue) { line[metric] = sum / count }
+      }
+    }
+    if hasOutcomes, hasRewards {
       line[.rewardsChosen] = mean(.chosenReward)
       line[.rewardsRejected] = mean(.rejectedReward)
       line[.rewardsAccuracies] = mean(.accuracy)

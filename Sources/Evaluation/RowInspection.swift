@@ -1,6 +1,7 @@
 import Compute
 import Configuration
 import ModelFiles
+import Objectives
 import OrderedJSON
 import PreferenceData
 import Reporting
@@ -53,9 +54,10 @@ package struct RowInspection {
   ///   - showingIds: a line for each token, with its id.
   /// - Throws: usage (64) when there is no such row, 65 when it cannot be used, and what reading and scoring throw.
   package func row(_ number: Int, terminal: Terminal, showingIds: Bool = false) throws -> String {
-    let isWeighted = [["dpo"], ["simpo"]].contains(configuration.lossType) && configuration.tregAlpha > 0
+    let alpha = configuration.tregAlpha ?? ObjectiveOptions.defaultTregAlpha
+    let isWeighted = [["dpo"], ["simpo"]].contains(configuration.lossType) && alpha > 0
     let view = RowView(
-      tokens: try tokens(ofRow: number), terminal: terminal, alpha: isWeighted ? configuration.tregAlpha : nil)
+      tokens: try tokens(ofRow: number), terminal: terminal, alpha: isWeighted ? alpha : nil)
     return showingIds ? view.table : view.text
   }
 
@@ -72,12 +74,10 @@ package struct RowInspection {
     let found = try PreferenceFile.row(number, in: paths)
     guard let row = found.row else { throw Self.absent(number, readCount: found.count) }
     let pair = try pairTokenizer.tokenize(row)
-    guard configuration.tregAlpha > 0 else { return (pair, nil) }
-    let template = try ContrastiveTemplate.find(configuration.tregTemplate)
-    let scorer = Scorer(
-      model: try Transformer(loading: scoring, workers: Workers(threads: threads)),
-      prompter: ContrastivePrompter(
-        template: template, tokenizer: pairTokenizer, contextLimit: scoring.model.maximumLength))
+    guard configuration.tregAlpha != 0 else { return (pair, nil) }
+    let scorer = try Scorer(
+      model: Transformer(loading: scoring, workers: Workers(threads: threads)),
+      rewards: configuration.tokenRewardSource(), tokenizer: pairTokenizer)
     return (pair, try scorer.score(pair))
   }
 
@@ -86,9 +86,10 @@ package struct RowInspection {
     guard let index = data.pairs.index(ofRow: number) else {
       throw Self.absent(number, readCount: data.tokens.readCount)
     }
+    let source = try configuration.tokenRewardSource()
     let identity = ScoreIdentity(
       modelHash: try scoring.contentHash, dataHash: data.tokens.contentHash, rowCount: data.pairs.count,
-      template: try ContrastiveTemplate.find(configuration.tregTemplate), maxLength: configuration.maxLength,
+      template: source.template, rewardModelHash: source.modelHash, maxLength: configuration.maxLength,
       maxPromptLength: configuration.maxPromptLength)
     let rows = try ScoreFolder(configuration.rewards!, identity: identity).rows(in: index..<index + 1)
     return (data.pairs[index], rows[0])

@@ -1,20 +1,22 @@
 /// Resident bytes of one rank, as a sum of named terms, all of them known before anything is allocated.
 ///
-/// Everything is fp32. With N the elements of the flat parameter buffer, M those of the weights that train (N, or the
+/// Everything is fp32 but weights of b bytes, 4 or 2. With N the elements of the flat parameter buffer, M those of the weights that train (N, or the
 /// adapters' elements), D the shards of the optimizer's state,
 /// T packed and S scored tokens of a micro-batch, h, h_q, h_kv and f the widths of hidden states, queries, keys and MLP,
 /// a the heads, L the layers and V the vocabulary:
 ///
-///     weights      4 N
+///     weights      b N
 ///     adapter      4 M                                            training of low-rank adapters
 ///     gradients    4 M                                            training
 ///     optimizer    8 M / D                                        training
-///     reference    4 N                                            when a second model is kept
+///     masters      4 M / D                                        training of weights of two bytes
+///     reference    b N                                            when a second model is kept
+///     beside it    4 (T (k + 2 h) + S (4 h + 2) + 256 V + w)      when the reference runs beside the trained model
 ///     activations  4 T (L k + 2 h)                                training; scoring keeps one layer
 ///     backward     4 T b                                          training: gradients inside one layer
 ///     scored       4 S (4 h + 2)                                  states of scored tokens, and their gradients
 ///     logits       4 S V                                          training, while they fit a budget; else of 256 tokens
-///     workspace    4 · threads · w                                attention's scores, or a panel of the MLP
+///     workspace    4 · threads · w                                attention's scores, or a panel of the MLP; a widened tile
 ///     process      program, libraries, their threads' buffers, tokenizer, rows
 ///
 /// k is ``ModelDescription/keptPerToken``, 2 h + 2 h_q + 2 h_kv + 2 f + a + 2 for Llama, and b is
@@ -35,21 +37,27 @@ package struct MemoryFormula: Sendable {
     package var threads: Int
     /// Whether a frozen second model stays in memory beside the trained one.
     package var keepsReference: Bool
+    /// Whether the reference runs beside the trained model, with weights of its own or the same without adapters. It is
+    /// taken to have the trained model's shape.
+    package var runsReference: Bool
+    /// b, of a weight in memory; what trains has fp32 masters where this is 2.
+    package var weightBytes: Int
     /// Low-rank adapters that train in place of the weights.
     package var lowRank: LowRankLayout?
     /// Tokens of the longest conversation among them.
     package var longest: Int
     /// Bytes of logits that training may keep from the forward to the backward pass.
     package var logitBudget: Int
-    /// Bytes of the process before it loads a model, per rank.
+    /// Bytes of the process before it loads a model, per rank; an MPI brings its own.
     package var processBytes: Int
     /// Bytes that each thread adds: its stack's touched part and its buffer inside the matrix library.
     package var threadBytes: Int
 
     package init(
       purpose: Purpose = .training, tokens: Int, scoredTokens: Int, shards: Int = 1, threads: Int = 1,
-      keepsReference: Bool = false, lowRank: LowRankLayout? = nil, longest: Int? = nil, logitBudget: Int = 256 << 20,
-      processBytes: Int = 96 << 20, threadBytes: Int = 4 << 20
+      keepsReference: Bool = false, runsReference: Bool = false, weightBytes: Int = 4, lowRank: LowRankLayout? = nil,
+      longest: Int? = nil, logitBudget: Int = 256 << 20, processBytes: Int = Workload.processBytes(ranks: 1),
+      threadBytes: Int = 4 << 20
     ) {
       precondition(tokens >= 0 && scoredTokens >= 0 && shards > 0 && threads > 0, "a workload has sizes")
       self.purpose = purpose
@@ -58,12 +66,17 @@ package struct MemoryFormula: Sendable {
       self.shards = shards
       self.threads = threads
       self.keepsReference = keepsReference
+      self.runsReference = runsReference
+      self.weightBytes = weightBytes
       self.lowRank = lowRank
       self.longest = longest ?? tokens
       self.logitBudget = logitBudget
       self.processBytes = processBytes
       self.threadBytes = threadBytes
     }
+
+    /// As measured, with a tokenizer of 50,000 tokens.
+    package static func processBytes(ranks: Int) -> Int { ranks == 1 ? 48 << 20 : 80 << 20 }
   }
 
   package struct Term: Sendable, Hashable {
@@ -88,15 +101,19 @@ package struct MemoryFormula: Sendable {
     let perToken = model.keptPerToken
     let perTokenBackward = model.backwardPerToken
 
-    add("weights", "4 · \(elements)", 4 * elements)
+    let bytes = workload.weightBytes
+    add("weights", "\(bytes) · \(elements)", bytes * elements)
     if trains {
       let trained = TrainedParameters(model, lowRank: workload.lowRank).bufferCount
       if workload.lowRank != nil { add("adapter", "4 · \(trained)", 4 * trained) }
       add("gradients", "4 · \(trained)", 4 * trained)
       let shard = (trained + workload.shards - 1) / workload.shards
       add("optimizer", "8 · \(trained) / \(workload.shards)", 8 * shard)
+      if bytes < 4, workload.lowRank == nil {
+        add("masters", "4 · \(trained) / \(workload.shards)", 4 * shard)
+      }
     }
-    if workload.keepsReference { add("reference", "4 · \(elements)", 4 * elements) }
+    if workload.keepsReference { add("reference", "\(bytes) · \(elements)", bytes * elements) }
     func addRoom(_ name: String, _ formula: String, _ elements: Int) {
       add(name, "4.25 · " + formula, 4 * (elements + elements / 16))
     }
@@ -113,7 +130,16 @@ package struct MemoryFormula: Sendable {
     let chunk = min(scored, Self.logitChunk)
     let kept = trains ? min(scored, max(workload.logitBudget / (4 * model.vocabularySize), chunk)) : chunk
     addRoom("logits", "\(kept) tokens · \(model.vocabularySize)", kept * model.vocabularySize)
-    let workspace = Self.workspace(model, longest: workload.longest)
+    let workspace =
+      Self.workspace(model, longest: workload.longest) + (bytes < 4 ? Self.weightTile(model) : 0)
+    if workload.runsReference {
+      let room = tokens * (perToken + 2 * model.width) + scored * (4 * model.width + 2) + chunk * model.vocabularySize
+      addRoom(
+        "beside it",
+        "(\(tokens) tokens · \(perToken + 2 * model.width) + \(scored) · \(4 * model.width + 2) + \(chunk) · "
+          + "\(model.vocabularySize) + \(workload.threads) threads · \(workspace))",
+        room + workload.threads * workspace)
+    }
     addRoom("workspace", "\(workload.threads) threads · \(workspace)", workload.threads * workspace)
     add(
       "process", "\(workload.processBytes) + \(workload.threads) threads · \(workload.threadBytes)",
@@ -130,6 +156,14 @@ package struct MemoryFormula: Sendable {
     let group = model.headCount / model.keyValueHeadCount
     let rows = group * min(max(192 / group, 16), 128)
     return max(rows * (3 * model.headDimension + 2 * (longest + 1) + 3), 160 * (model.width + model.mlpWidth))
+  }
+
+  /// Elements of a widened tile of a matrix with K inputs: about a megabyte, in rows.
+  package static func weightTile(inputs: Int) -> Int { max(16, (1 << 18) / inputs / 16 * 16) * inputs }
+
+  /// Elements of the largest such tile.
+  package static func weightTile(_ model: ModelDescription) -> Int {
+    [model.width, model.queryWidth, model.mlpWidth].map { weightTile(inputs: $0) }.max()!
   }
 
   package var totalBytes: Int { terms.reduce(0) { $0 + $1.bytes } }

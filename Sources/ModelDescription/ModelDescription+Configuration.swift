@@ -126,9 +126,9 @@ extension ModelDescription {
   mutating func stretchContext() {
     for rope in ropes {
       switch rope.scaling {
-      case .linear(let factor): maximumLength = max(maximumLength, Int(Double(maximumLength) * factor))
-      case .dynamic(let factor, let trained): maximumLength = max(maximumLength, Int(Double(trained) * factor))
-      case .yarn(let yarn): maximumLength = max(maximumLength, Int(yarn.originalLength * yarn.factor))
+      case .linear(let factor): maximumLength = max(maximumLength, Rope.tokens(Double(maximumLength) * factor))
+      case .dynamic(let factor, let trained): maximumLength = max(maximumLength, Rope.tokens(Double(trained) * factor))
+      case .yarn(let yarn): maximumLength = max(maximumLength, Rope.tokens(yarn.originalLength * yarn.factor))
       case .none, .llama3, .longrope: break
       }
     }

@@ -45,6 +45,9 @@ package struct Parameter: Sendable, Hashable {
   /// Starts of blocks are multiples of this many elements: 64 bytes of fp32, a cache line.
   package static let alignment = 16
 
+  /// The first place of the flat buffer, from `place` on, where a block may start.
+  static func aligned(_ place: Int) -> Int { (place + alignment - 1) / alignment * alignment }
+
   package var kind: Kind { role.kind }
   /// The shape in files.
   package var storedShape: [Int] { isStoredTransposed ? shape.reversed() : shape }
@@ -72,7 +75,7 @@ struct ParameterLayout {
     }
   }
 
-  var bufferCount: Int { (end + Parameter.alignment - 1) / Parameter.alignment * Parameter.alignment }
+  var bufferCount: Int { Parameter.aligned(end) }
 
   init(_ model: ModelDescription) {
     let names = TensorNames(model)

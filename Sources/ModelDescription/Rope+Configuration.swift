@@ -28,7 +28,7 @@ extension ConfigurationReader {
       let reader = ConfigurationReader(object: value, place: place, prefix: "\(key).")
       share = try reader.optionalNumber("partial_rotary_factor") ?? share
     }
-    let dimension = Int(Double(headDimension) * share)
+    let dimension = Int(Double(headDimension) * min(share, 2))
     guard share <= 1, dimension >= 2, dimension % 2 == 0 else {
       throw failure(
         share == 1 ? "head_dim" : "partial_rotary_factor",
@@ -49,6 +49,9 @@ extension ConfigurationReader {
 }
 
 extension Rope {
+  /// A length in whole tokens; no text is longer than 2^40.
+  static func tokens(_ length: Double) -> Int { Int(min(length, 0x1p40)) }
+
   /// Reads the rotary embedding of all layers, or of those of one type.
   ///
   /// - Parameters:
@@ -96,7 +99,7 @@ extension Rope {
       let factor = try reader.optionalNumber("factor") ?? Double(maximumLength) / original
       scaling = .longrope(
         short: try reader.factors("short_factor", count: dimension / 2),
-        long: try reader.factors("long_factor", count: dimension / 2), originalLength: Int(original),
+        long: try reader.factors("long_factor", count: dimension / 2), originalLength: Self.tokens(original),
         attentionFactor: try reader.optionalNumber("attention_factor")
           ?? Self.longropeAttentionFactor(factor, originalLength: original))
     default:

@@ -20,7 +20,7 @@ enum Transposition {
   }
 
   /// target[c, r] = source[r, c], in blocks that stay in the cache.
-  private static func copy(
+  static func copy(
     from source: UnsafeBufferPointer<Float>, rows: Int, columns: Int, to target: UnsafeMutableBufferPointer<Float>
   ) {
     let block = 32

@@ -17,11 +17,21 @@ package protocol WeightSource: Sendable {
   /// - Throws: ``TregError``: 65 when the stored type is not supported, 74 when the file cannot be read.
   func read(_ name: String, into values: inout MutableSpan<Float>) throws
 
+  /// Reads a tensor as ``read(_:into:)`` does, in consecutive pieces of any size.
+  ///
+  /// - Parameter body: called with the place of a piece's first element, and the piece.
+  func readPieces(_ name: String, _ body: (_ first: Int, UnsafeBufferPointer<Float>) throws -> Void) throws
+
   /// The files that hold the weights, in a fixed order.
   var files: [String] { get }
 }
 
 extension WeightSource {
+  /// In one piece.
+  package func readPieces(_ name: String, _ body: (_ first: Int, UnsafeBufferPointer<Float>) throws -> Void) throws {
+    try values(of: name).withUnsafeBufferPointer { try body(0, $0) }
+  }
+
   /// A whole tensor as a new array.
   package func values(of name: String) throws -> [Float] {
     guard let shape = shape(of: name) else { preconditionFailure("no tensor named \(name)") }

@@ -1,38 +1,58 @@
-/// An objective of the form L = f(z), where the logit z = r_w − r_l − offset compares implicit rewards that are
-/// linear in the policy's log-probabilities: r(y) = s(|y|) · Σ_t log π(y_t) + a constant of the pair.
-///
-/// Such a loss has one scalar per pair: d L / d log π(y_w,t) = f′(z) · s(|y_w|), and minus f′(z) · s(|y_l|) for the
-/// rejected response. What a loss file states is s, the rewards, and f.
-package protocol MarginObjective: Objective {
-  /// s: d r(y) / d log π(y_t) for a response of `count` scored tokens.
-  func tokenScale(count: Int) -> Double
-
-  /// The implicit reward r(y) of a response.
-  func reward(of response: ResponseStatistics) -> Double
-
+/// A reward objective whose loss is a function of one logit, z = r_w − r_l − offset: one scalar per pair, which T-REG's
+/// token rewards can bend token by token.
+package protocol MarginObjective: RewardObjective {
   /// What the chosen reward must exceed the rejected one by before the logit is positive.
   var offset: Double { get }
 
   /// f(z) and f′(z).
   func loss(logit: Double) -> (value: Double, derivative: Double)
+
+  /// w of T-REG, by which token rewards count less once the pair is ranked rightly: σ(−z), or, where f is not a logistic
+  /// loss, −f′(z) while it is positive.
+  func regularizationWeight(logit: Double) -> Double
+
+  /// Whether T-REG adds to it; not where token rewards are part of the loss already.
+  var takesTokenRewards: Bool { get }
 }
 
 extension MarginObjective {
-  package func evaluate(
-    _ pair: PairStatistics, scale: Double, into coefficients: inout PairCoefficients
-  ) -> PairOutcome {
-    precondition(
-      coefficients.chosen.count == pair.chosen.count && coefficients.rejected.count == pair.rejected.count,
-      "one coefficient per scored token")
-    let chosenReward = reward(of: pair.chosen)
-    let rejectedReward = reward(of: pair.rejected)
-    let logit = chosenReward - rejectedReward - offset
-    let (loss, derivative) = loss(logit: logit)
-    let chosen = Float(scale * derivative * tokenScale(count: pair.chosen.count))
-    let rejected = Float(-scale * derivative * tokenScale(count: pair.rejected.count))
-    for token in coefficients.chosen.indices { coefficients.chosen[token] += chosen }
-    for token in coefficients.rejected.indices { coefficients.rejected[token] += rejected }
-    return PairOutcome(
-      loss: loss, chosenReward: chosenReward, rejectedReward: rejectedReward, weight: sigmoid(-logit), regularizer: 0)
+  package var offset: Double { 0 }
+  package var takesTokenRewards: Bool { true }
+  package func regularizationWeight(logit: Double) -> Double { sigmoid(-logit) }
+
+  package func loss(chosen: Double, rejected: Double) -> RewardLoss {
+    let (value, derivative) = loss(logit: chosen - rejected - offset)
+    return RewardLoss(value: value, byChosen: derivative, byRejected: -derivative)
   }
+
+  package func weight(chosen: Double, rejected: Double) -> Double {
+    regularizationWeight(logit: chosen - rejected - offset)
+  }
+}
+
+/// What the losses of TRL's DPO trainer have in common: r(y) = β Σ_t [log π(y_t) − log π_ref(y_t)], with LD-DPO's
+/// weighting of the longer response's rest where `ld_alpha` is given.
+struct ReferenceReward: Sendable {
+  let beta: Double
+  let lengthAlpha: Double?
+
+  /// - Throws: configuration errors that name the key.
+  init(options: ObjectiveOptions) throws {
+    beta = try options.checkedBeta()
+    lengthAlpha = try options.checkedLengthAlpha()
+  }
+
+  /// β, or β / |y|.
+  func scales(_ side: Side, of pair: PairStatistics, perToken: Bool = false) -> TokenScales {
+    .desensitized(perToken ? beta / Double(pair[side].count) : beta, side, pair, alpha: lengthAlpha)
+  }
+}
+
+/// An objective whose rewards are ``ReferenceReward``s.
+protocol ReferenceRewarded: RewardObjective {
+  var reward: ReferenceReward { get }
+}
+
+extension ReferenceRewarded {
+  package func tokenScales(_ side: Side, of pair: PairStatistics) -> TokenScales { reward.scales(side, of: pair) }
 }

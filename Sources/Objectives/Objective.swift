@@ -1,6 +1,6 @@
-/// A loss of preference pairs: per-token statistics in, loss and one coefficient per token out.
+/// A loss of preference pairs: per-token statistics in, loss and one coefficient per token and statistic out.
 ///
-/// Objectives know no model. The coefficients are the exact gradient of the loss by the policy's log-probabilities,
+/// Objectives know no model. The coefficients are the exact gradient of the loss by the policy's statistics,
 /// weights that the method does not differentiate held constant.
 package protocol Objective: Sendable {
   /// The name users select it by, for reports.
@@ -9,7 +9,10 @@ package protocol Objective: Sendable {
   /// The statistics that have to be there beside the policy's log-probabilities.
   var needs: Needs { get }
 
-  /// The loss of one pair; adds `scale` · d loss / d log π(y_t) to every coefficient.
+  /// Whether the outcome's rewards say anything.
+  var hasRewards: Bool { get }
+
+  /// The loss of one pair; adds `scale` · d loss / d statistic to every coefficient.
   ///
   /// Sums run in double precision over the tokens in order, so that the result depends on the pair alone.
   ///
@@ -22,6 +25,8 @@ package protocol Objective: Sendable {
 }
 
 extension Objective {
+  package var hasRewards: Bool { true }
+
   /// The loss of one pair and its coefficients.
   package func evaluate(_ pair: PairStatistics) -> (outcome: PairOutcome, coefficients: PairCoefficients) {
     var coefficients = PairCoefficients(zerosFor: pair)

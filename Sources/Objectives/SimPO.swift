@@ -20,13 +20,10 @@ package struct SimPO: MarginObjective {
   }
 
   package var name: String { "simpo" }
-  package var needs: Needs { [] }
-  package func tokenScale(count: Int) -> Double { beta / Double(count) }
+  package var usesReference: Bool { false }
 
-  package func reward(of response: ResponseStatistics) -> Double {
-    var sum = 0.0
-    for logProb in response.logProbs { sum += Double(logProb) }
-    return tokenScale(count: response.count) * sum
+  package func tokenScales(_ side: Side, of pair: PairStatistics) -> TokenScales {
+    .uniform(beta / Double(pair[side].count))
   }
 
   package func loss(logit: Double) -> (value: Double, derivative: Double) { sigmoid.loss(logit: logit) }

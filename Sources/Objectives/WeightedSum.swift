@@ -1,7 +1,7 @@
 /// Several objectives as one loss: Σ_i weight_i · L_i (TRL's list of `loss_type` with `loss_weights`).
 ///
-/// Loss and regularizer are weighted sums. Implicit rewards and the weight w are those of the first term, because they
-/// have no sum with a meaning.
+/// Loss and regularizer are weighted sums. Implicit rewards and the weight w are those of the first term that has any,
+/// because they have no sum with a meaning; so with every other reported number.
 package struct WeightedSum: Objective {
   package let terms: [(objective: any Objective, weight: Double)]
 
@@ -13,16 +13,19 @@ package struct WeightedSum: Objective {
 
   package var name: String { terms.map(\.objective.name).joined(separator: "+") }
   package var needs: Needs { terms.reduce([]) { $0.union($1.objective.needs) } }
+  package var hasRewards: Bool { terms.contains { $0.objective.hasRewards } }
 
   package func evaluate(
     _ pair: PairStatistics, scale: Double, into coefficients: inout PairCoefficients
   ) -> PairOutcome {
-    let outcomes = terms.map { term in
-      (term.objective.evaluate(pair, scale: scale * term.weight, into: &coefficients), term.weight)
+    let outcomes = terms.map { $0.objective.evaluate(pair, scale: scale * $0.weight, into: &coefficients) }
+    var total = outcomes[terms.firstIndex { $0.objective.hasRewards } ?? 0]
+    (total.loss, total.regularizer) = (0, 0)
+    for (outcome, term) in zip(outcomes, terms) {
+      total.loss += term.weight * outcome.loss
+      total.regularizer += term.weight * outcome.regularizer
+      total.extras.merge(outcome.extras) { first, _ in first }
     }
-    var total = outcomes[0].0
-    total.loss = outcomes.reduce(0) { $0 + $1.0.loss * $1.1 }
-    total.regularizer = outcomes.reduce(0) { $0 + $1.0.regularizer * $1.1 }
     return total
   }
 }

@@ -120,6 +120,7 @@ final class ColumnCursor {
       throw Damage("the dictionary has encoding \(header.encoding), expected PLAIN")
     }
     try pages.read(header, into: page)
+    try pages.workspace.hold(min(header.valueCount, header.uncompressedSize) * MemoryLayout<JSONValue>.stride)
     var values = try ValueDecoder(
       UnsafeRawBufferPointer(page.bytes), .plain, type: leaf.type, width: leaf.width)
     var entries: [JSONValue] = []

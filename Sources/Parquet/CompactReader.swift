@@ -115,10 +115,12 @@ struct CompactReader {
 
   private mutating func listHead() throws -> (count: Int, element: Kind) {
     let head = try byte()
-    guard let element = Kind(rawValue: head & 15) else { throw Damage("unknown Thrift type \(head & 15) in a list") }
     let short = Int(head >> 4)
-    guard short == 15 else { return (short, element) }
-    return (try count(), element)
+    let count = short == 15 ? try count() : short
+    // Some writers give the elements of an empty list no type.
+    if count == 0 { return (0, .structure) }
+    guard let element = Kind(rawValue: head & 15) else { throw Damage("unknown Thrift type \(head & 15) in a list") }
+    return (count, element)
   }
 
   /// A count of elements; each takes at least a byte, so more than there are bytes is a lie.

@@ -7,6 +7,9 @@ final class PageBuffer {
   private(set) var bytes = UnsafeMutableRawBufferPointer(start: nil, count: 0)
   private var storage = UnsafeMutableRawBufferPointer.allocate(byteCount: PageBuffer.padding, alignment: 16)
 
+  /// Bytes that there is room for.
+  var capacity: Int { storage.count - Self.padding }
+
   deinit { storage.deallocate() }
 
   /// Makes room for `count` bytes, whose values are then whatever was there before.

@@ -8,7 +8,7 @@ struct PageSource {
   /// Where the next page's header starts.
   private(set) var offset: Int
   private let end: Int
-  private let workspace: PageWorkspace
+  let workspace: PageWorkspace
 
   /// - Parameter range: bytes of the file, already checked to lie in it.
   init(file: RandomAccessFile, range: Range<Int>, codec: Codec, workspace: PageWorkspace) {
@@ -57,6 +57,7 @@ struct PageSource {
         throw Damage(
           "it is not compressed, but has \(header.compressedSize) bytes and claims \(header.uncompressedSize)")
       }
+      try workspace.hold(header.compressedSize - buffer.capacity)
       buffer.resize(header.compressedSize)
       try file.read(at: start, into: buffer.bytes)
       try check(header, buffer.bytes)
@@ -75,6 +76,7 @@ struct PageSource {
     compressed.resize(header.compressedSize)
     try file.read(at: start, into: compressed.bytes)
     try check(header, compressed.bytes)
+    try workspace.hold(header.uncompressedSize - buffer.capacity)
     buffer.resize(header.uncompressedSize)
     UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[..<plain]).copyMemory(
       from: UnsafeRawBufferPointer(rebasing: compressed.bytes[..<plain]))
@@ -98,4 +100,19 @@ struct PageSource {
 final class PageWorkspace {
   let compressed = PageBuffer()
   let decompressor = Decompressor()
+  private var held = 0
+  private let limit: Int
+
+  /// - Parameter byteCount: compressed bytes of the columns that are read.
+  init(byteCount: Int) {
+    limit = ParquetLimits.heldByteCount + min(byteCount, 1 << 40) * ParquetLimits.heldExpansion
+  }
+
+  /// Counts bytes that a column is about to keep beside those it has; none when `count` is negative.
+  func hold(_ count: Int) throws {
+    held += max(0, count)
+    guard held <= limit else {
+      throw Damage("pages and dictionaries of the columns take more than \(limit >> 20) MiB, which is not read")
+    }
+  }
 }

@@ -28,7 +28,8 @@ extension ParquetFile {
       }
     }
     let fields = schema.fields.filter { columns?.contains($0.name) ?? true }
-    let workspace = PageWorkspace()
+    let workspace = PageWorkspace(
+      byteCount: fields.reduce(0) { $0 + $1.leaves.reduce(0) { $0 + chunks[group][$1].compressedSize } })
     var cursors: [ColumnCursor?] = Array(repeating: nil, count: schema.leaves.count)
     for field in fields {
       for leaf in field.leaves { cursors[leaf] = try cursor(group, leaf, workspace) }

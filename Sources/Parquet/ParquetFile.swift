@@ -92,7 +92,7 @@ package final class ParquetFile: Sendable {
         throw Damage("row group \(index) has \(group.columns.count) columns, the schema \(leafCount)")
       }
       var byteCount = 0
-      for column in group.columns where !column.isEncrypted {
+      for column in group.columns {
         guard column.compressedSize >= 0, column.compressedSize <= end - byteCount else {
           throw Damage("the columns of row group \(index) claim more bytes than the file has")
         }

@@ -11,6 +11,9 @@ enum ParquetLimits {
   /// A page above ``smallPageByteCount`` may be at most so many times as large as its compressed form.
   static let expansion = 4096
   static let smallPageByteCount = 16 << 20
+  /// Bytes of pages and dictionaries that a reader holds: so many, and so many more for each compressed byte it reads.
+  static let heldByteCount = 256 << 20
+  static let heldExpansion = 256
   /// Bytes that one row may take in memory, ``valueByteCount`` and its text for each value.
   static let rowByteCount = 128 << 20
   static let valueByteCount = 32

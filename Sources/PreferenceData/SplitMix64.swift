@@ -1,6 +1,7 @@
 /// The generator SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators").
 ///
-/// Orders of rows and first values of adapters are made from it, so what it gives for a seed never changes.
+/// Orders of rows, shuffled token rewards and first values of adapters are made from it, so what it gives for a seed never
+/// changes.
 package struct SplitMix64: Sendable {
   private var state: UInt64
 
@@ -12,7 +13,7 @@ package struct SplitMix64: Sendable {
   }
 
   /// A number in 0..<bound: the upper half of the 128-bit product. Its bias is below bound / 2⁶⁴.
-  mutating func next(below bound: Int) -> Int {
+  package mutating func next(below bound: Int) -> Int {
     Int(next().multipliedFullWidth(by: UInt64(bound)).high)
   }
 

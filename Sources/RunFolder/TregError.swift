@@ -1,7 +1,8 @@
 /// The one error that reaches users: a line that says where, what is wrong and what was expected, and the
 /// code the process ends with.
 ///
-/// Rooms throw it directly, by the factories below. The message never ends in a full stop and never spans lines.
+/// Rooms throw it directly, by the factories below. The message never ends in a full stop and never spans lines: what files
+/// put into it, names of tensors for one, is stripped of control characters and cut when it is very long.
 package struct TregError: Error, Sendable, Equatable, CustomStringConvertible {
   package let exitCode: ExitCode
   /// File, row, key or rank the message is about, as users would name it; nil when there is none.
@@ -14,8 +15,20 @@ package struct TregError: Error, Sendable, Equatable, CustomStringConvertible {
   package init(_ exitCode: ExitCode, at place: String? = nil, _ message: String, isOnAllRanks: Bool = false) {
     self.exitCode = exitCode
     self.place = place
-    self.message = message
+    self.message = Self.onOneLine(message)
     self.isOnAllRanks = isOnAllRanks
+  }
+
+  private static let longest = 4000
+
+  private static func onOneLine(_ text: String) -> String {
+    func breaks(_ scalar: Unicode.Scalar) -> Bool {
+      scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) || scalar.value == 0x2028 || scalar.value == 0x2029
+    }
+    guard text.utf8.count > longest || text.unicodeScalars.contains(where: breaks) else { return text }
+    var line = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars.prefix(longest) { line.append(breaks(scalar) ? " " : scalar) }
+    return String(line) + (text.unicodeScalars.count > longest ? "…" : "")
   }
 
   package var description: String {

@@ -47,10 +47,26 @@ extension ModelSource {
 }
 
 extension Transformer {
-  /// A model with the weights of `source`.
-  package convenience init(loading source: ModelSource, workers: Workers) throws {
-    let parameters = FloatBuffer(count: source.model.bufferCount)
-    try source.weights.load(source.model, into: parameters.all)
-    self.init(description: source.model, parameters: parameters, workers: workers)
+  /// A model with the weights of `source`, rounded to `type` as they are read.
+  ///
+  /// - Parameter merging: whether an adapter becomes part of the weights, rather than standing beside them in fp32; nil: when
+  ///   they are fp32, where that loses nothing.
+  package convenience init(
+    loading source: ModelSource, weights type: WeightType = .float32, merging: Bool? = nil, workers: Workers
+  ) throws {
+    let beside = merging ?? (type == .float32) ? nil : source.adapter
+    let files = beside?.base ?? source.weights
+    let weights = WeightBuffer(count: source.model.bufferCount, type: type)
+    if let floats = weights.floats {
+      try files.load(source.model, into: floats.all)
+    } else {
+      try files.load(source.model, into: weights.halves, as: StorageType(rawValue: type.rawValue)!)
+    }
+    let adapter = try beside.map { beside in
+      let adapter = LowRankAdapter(beside.layout)
+      try beside.folder.load(beside.layout, into: adapter.values.all)
+      return adapter
+    }
+    self.init(description: source.model, weights: weights, workers: workers, adapter: adapter)
   }
 }

@@ -3,6 +3,9 @@
 #endif
 
 /// What the frozen model says about one response: one value per scored token, natural logarithms.
+///
+/// Where token rewards come from another model (``TokenRewardSource``), `better` holds its log-probs and `worse` those of the
+/// reference, so that r̂ = σ(log π_dpo − log π_ref) − ½.
 package struct ResponseScores: Sendable, Equatable {
   /// log π_ref(y_t | x, y_<t).
   package var reference: [Float]
@@ -20,6 +23,9 @@ package struct ResponseScores: Sendable, Equatable {
   }
 
   package var count: Int { reference.count }
+
+  /// log p⁺(y_t) − log p⁻(y_t), of which token rewards are made.
+  package var logRatios: [Float] { zip(better, worse).map { $0 - $1 } }
 
   /// Token rewards r̂_t = σ(log π_ref(y_t|x_better) − log π_ref(y_t|x_worse)) − ½, in [−½, ½]
   /// (T-REG, arXiv 2412.02685), computed as ½·tanh of half the difference, which loses nothing near 0.

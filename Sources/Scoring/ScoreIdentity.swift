@@ -13,21 +13,27 @@ package struct ScoreIdentity: Sendable, Equatable {
   /// Name and hash of the contrastive template; nil when only reference log-probs are there.
   package let templateName: String?
   package let templateHash: String?
+  /// Content hash of the model that token rewards are of, where they are not made by contrastive prompts.
+  package let rewardModelHash: String?
   package let maxLength: Int?
   package let maxPromptLength: Int?
 
   package init(
-    modelHash: String, dataHash: String, rowCount: Int, template: ContrastiveTemplate?, maxLength: Int?,
-    maxPromptLength: Int?
+    modelHash: String, dataHash: String, rowCount: Int, template: ContrastiveTemplate?,
+    rewardModelHash: String? = nil, maxLength: Int?, maxPromptLength: Int?
   ) {
     self.modelHash = modelHash
     self.dataHash = dataHash
     self.rowCount = rowCount
     templateName = template?.name
     templateHash = template?.hash
+    self.rewardModelHash = rewardModelHash
     self.maxLength = maxLength
     self.maxPromptLength = maxPromptLength
   }
+
+  /// Whether token rewards are there beside reference log-probs.
+  var hasRewards: Bool { templateHash != nil || rewardModelHash != nil }
 
   var json: JSONValue {
     func optional(_ value: Int?) -> JSONValue { value.map { .integer($0) } ?? nil }
@@ -35,6 +41,7 @@ package struct ScoreIdentity: Sendable, Equatable {
     return [
       "version": .integer(Self.version), "model_hash": .string(modelHash), "data_hash": .string(dataHash),
       "rows": .integer(rowCount), "template": optional(templateName), "template_hash": optional(templateHash),
+      "reward_model_hash": optional(rewardModelHash),
       "max_length": optional(maxLength), "max_prompt_length": optional(maxPromptLength),
     ]
   }
@@ -46,17 +53,22 @@ package struct ScoreIdentity: Sendable, Equatable {
     guard found["version"]?.integer == Self.version else {
       return "made by a version of this program whose files are not read any more"
     }
-    func differs(_ key: String) -> Bool { json[key] != found[key] }
+    func differs(_ key: String) -> Bool { json[key] != found[key] ?? .null }
     func pair(_ key: String) -> String { "\(found[key]?.text() ?? "nothing"), not \(json[key]!.text())" }
     if differs("model_hash") { return "made with another model (hash \(pair("model_hash")))" }
     if differs("max_length") { return "made with max_length \(pair("max_length"))" }
     if differs("max_prompt_length") { return "made with max_prompt_length \(pair("max_prompt_length"))" }
     if differs("rows") { return "made from other data (rows: \(pair("rows")))" }
     if differs("data_hash") { return "made from other data, tokenizer or chat template (hash \(pair("data_hash")))" }
-    if templateHash != nil, differs("template_hash") {
-      return found["template_hash"]?.isNull ?? true
-        ? "made without token rewards" : "made with another contrastive template (\(pair("template")))"
+    guard hasRewards, differs("template_hash") || differs("reward_model_hash") else { return nil }
+    let (template, model) = (found["template_hash"] ?? .null, found["reward_model_hash"] ?? .null)
+    if template.isNull, model.isNull { return "made without token rewards" }
+    if rewardModelHash != nil {
+      return model.isNull
+        ? "made with contrastive prompts, not with treg_reward_model" : "made with another treg_reward_model"
     }
-    return nil
+    return template.isNull
+      ? "made with the rewards of a model, not by contrastive prompts"
+      : "made with another contrastive template (\(pair("template")))"
   }
 }

@@ -36,7 +36,7 @@ package struct ScoreShard: Sendable {
   package func write(to path: String, identity: ScoreIdentity) throws {
     let header: JSONValue = [
       "identity": identity.json, "shard": .integer(shard), "shards": .integer(shards), "count": .integer(rows.count),
-      "rewards": .bool(identity.templateHash != nil),
+      "rewards": .bool(identity.hasRewards),
     ]
     try Self.encode(rows).withUnsafeBytes { payload in
       try HeadedFile.write(to: path, format: Self.format, header: header, payload: [payload])

@@ -11,15 +11,20 @@ import Transformer
 package final class Scorer {
   private let model: Transformer
   private let prompter: ContrastivePrompter?
+  private let rewardModel: Transformer?
   /// Responses whose contrastive prompt had to be cut.
   package private(set) var cutPromptCount = 0
   /// Tokens that went through the model.
   package private(set) var tokenCount = 0
 
-  /// - Parameter prompter: nil scores the reference alone.
-  package init(model: Transformer, prompter: ContrastivePrompter?) {
+  /// - Parameters:
+  ///   - prompter: nil makes no rewards by prompts.
+  ///   - rewardModel: gives rewards in place of prompts, by its log-probs against the reference's.
+  package init(model: Transformer, prompter: ContrastivePrompter?, rewardModel: Transformer? = nil) {
+    precondition(prompter == nil || rewardModel == nil, "rewards have one source")
     self.model = model
     self.prompter = prompter
+    self.rewardModel = rewardModel
   }
 
   /// The contrastive prompts of a pair's responses; nil when there are no token rewards to make.
@@ -53,6 +58,23 @@ package final class Scorer {
         if side.isCut { cutPromptCount += 1 }
       }
     }
+    let first = try logProbs(of: sequences, by: model, at: pair)
+    guard let rewardModel else {
+      func values(_ sequence: Int) -> [Float] { sequence < sequences.count ? first[sequence] : [] }
+      return RowScores(
+        row: pair.row, chosen: ResponseScores(reference: values(0), better: values(2), worse: values(3)),
+        rejected: ResponseScores(reference: values(1), better: values(4), worse: values(5)))
+    }
+    let second = try logProbs(of: sequences, by: rewardModel, at: pair)
+    return RowScores(
+      row: pair.row, chosen: ResponseScores(reference: first[0], better: second[0], worse: first[0]),
+      rejected: ResponseScores(reference: first[1], better: second[1], worse: first[1]))
+  }
+
+  /// log π of each sequence's scored tokens.
+  private func logProbs(
+    of sequences: [ScoredSequence], by model: Transformer, at pair: TokenizedPair
+  ) throws -> [[Float]] {
     let batch = PackedBatch([Transformer.tree(sequences, for: model.description)])
     tokenCount += batch.tokenCount
     let logProbs = model.forward(batch)
@@ -60,12 +82,7 @@ package final class Scorer {
       throw TregError(
         .nonFinite, at: pair.source.place, "the model gives a log-probability that is not a finite number")
     }
-    func values(_ sequence: Int) -> [Float] {
-      sequence < sequences.count ? Array(logProbs[batch.targets(tree: 0, sequence: sequence)]) : []
-    }
-    return RowScores(
-      row: pair.row, chosen: ResponseScores(reference: values(0), better: values(2), worse: values(3)),
-      rejected: ResponseScores(reference: values(1), better: values(4), worse: values(5)))
+    return sequences.indices.map { Array(logProbs[batch.targets(tree: 0, sequence: $0)]) }
   }
 }
 

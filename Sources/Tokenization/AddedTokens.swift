@@ -12,6 +12,13 @@ struct AddedToken: Sendable {
   var stripsRight: Bool
   /// Counts only where no word character touches it.
   var isSingleWord: Bool
+
+  /// The text under which the token is looked for in normalised text; nil when that is its content.
+  func normalizedText(by normalizer: Normalizer?, workspace: MatchWorkspace) throws -> [UInt8]? {
+    try Array(content.utf8).withUnsafeBufferPointer { text in
+      try normalizer?.normalized(text, isAtStart: true, workspace: workspace)?.bytes
+    }
+  }
 }
 
 /// Finds added tokens in text: of those that start at the leftmost place the longest, then on from its end.

@@ -37,6 +37,11 @@ struct ByteAlphabet: Sendable {
     }
   }
 
+  /// Bytes of UTF-8 that the characters of `bytes` take.
+  func spelledCount(of bytes: some Sequence<UInt8>) -> Int {
+    bytes.reduce(0) { $0 + (scalars[Int($1)] < 0x80 ? 1 : 2) }
+  }
+
   /// Appends the bytes that a token's text stands for; appends nothing and gives false when a character is not of
   /// the alphabet.
   func appendBytes(of text: UnsafeBufferPointer<UInt8>, to output: inout [UInt8]) -> Bool {

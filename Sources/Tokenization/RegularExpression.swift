@@ -49,6 +49,17 @@ final class RegularExpression: @unchecked Sendable {
     code = compiled
   }
 
+  /// Reads a pattern of a tokenizer file: `{"Regex": …}` or `{"String": …}`.
+  convenience init(_ node: FileNode) throws {
+    if let text = node["Regex"] {
+      try self.init(text.string(), isLiteral: false, place: "\(text.place): \(text.path)")
+    } else if let text = node["String"] {
+      try self.init(text.string(), isLiteral: true, place: "\(text.place): \(text.path)")
+    } else {
+      throw node.error("expected {\"Regex\": …} or {\"String\": …}")
+    }
+  }
+
   deinit { pcre2_code_free_8(code) }
 
   private static func message(of failure: Int32) -> String {

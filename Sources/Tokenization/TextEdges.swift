@@ -24,15 +24,24 @@ enum TextEdges {
     return start
   }
 
-  /// `\w` of UTS #18: letters, marks, decimal numbers, connectors and joiners.
-  private static func isWord(_ scalar: Unicode.Scalar) -> Bool {
-    let properties = scalar.properties
-    if properties.isAlphabetic || properties.isJoinControl { return true }
-    switch properties.generalCategory {
-    case .nonspacingMark, .spacingMark, .enclosingMark, .decimalNumber, .connectorPunctuation: return true
-    default: return false
+  /// Bytes of the white-space character at `index`; 0 when there is none.
+  @inline(__always)
+  static func spaceLength(_ text: UnsafeBufferPointer<UInt8>, _ index: Int) -> Int {
+    let byte = text[index]
+    if byte < 0x80 { return byte == 0x20 || (byte >= 0x09 && byte <= 0x0D) ? 1 : 0 }
+    // White space outside ASCII starts with these bytes: U+0085, U+00A0; U+1680; U+2000…U+205F; U+3000.
+    guard byte == 0xC2 || (byte >= 0xE1 && byte <= 0xE3) else { return 0 }
+    let (value, length) = UTF8Text.scalar(text, index)
+    switch value {
+    case 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000: return length
+    default: return 0
     }
   }
+
+  /// Where the last character of text that is not empty starts; its end for empty text.
+  static func startOfLastCharacter(_ text: Text) -> Int { last(text)?.start ?? text.endIndex }
+
+  private static func isWord(_ scalar: Unicode.Scalar) -> Bool { CharacterClasses.shared[scalar.value].isWord }
 
   /// The first character and the index after it. The text is well-formed, as every Swift string is.
   private static func first(_ text: Text) -> (scalar: Unicode.Scalar, end: Int)? {

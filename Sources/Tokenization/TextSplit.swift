@@ -7,9 +7,22 @@ enum SplitBehaviour: String, Sendable {
   case contiguous = "Contiguous"
 }
 
-/// One pattern that cuts text into pieces.
+/// What a split looks for.
+enum SplitMatcher: Sendable {
+  case pattern(RegularExpression)
+  /// Every single character of the Unicode property White_Space.
+  case whiteSpace
+  /// Every single character of ASCII punctuation or the general category Punctuation.
+  case punctuation
+  /// Runs of word characters, and runs of what is neither such nor white space.
+  case words
+  /// One character, in UTF-8.
+  case character([UInt8])
+}
+
+/// One rule that cuts text into pieces.
 struct TextSplit: Sendable {
-  let pattern: RegularExpression
+  let matcher: SplitMatcher
   let behaviour: SplitBehaviour
   /// The text between matches counts as matched, and the matches as the text between.
   let inverted: Bool
@@ -26,6 +39,69 @@ struct TextSplit: Sendable {
   @inline(__always)
   func forEachPart(
     of text: UnsafeBufferPointer<UInt8>, workspace: MatchWorkspace, _ body: (Part) throws -> Void
+  ) throws {
+    switch matcher {
+    case .pattern(let pattern): try forEachPart(of: text, pattern: pattern, workspace: workspace, body)
+    case .whiteSpace: try forEachPart(of: text, where: { TextEdges.spaceLength(text, $0) }, body)
+    case .punctuation:
+      let classes = CharacterClasses.shared
+      try forEachPart(
+        of: text,
+        where: { index in
+          if text[index] & 0xC0 == 0x80 { return 0 }
+          let (value, length) = UTF8Text.scalar(text, index)
+          return classes[value].isPunctuation ? length : 0
+        }, body)
+    case .words: try forEachPart(of: text, where: { Self.wordLength(text, $0) }, body)
+    case .character(let character):
+      try forEachPart(
+        of: text,
+        where: { index in
+          guard index + character.count <= text.count else { return 0 }
+          for offset in 0..<character.count where text[index + offset] != character[offset] { return 0 }
+          return character.count
+        }, body)
+    }
+  }
+
+  private static func wordLength(_ text: UnsafeBufferPointer<UInt8>, _ start: Int) -> Int {
+    if text[start] & 0xC0 == 0x80 || TextEdges.spaceLength(text, start) > 0 { return 0 }
+    let classes = CharacterClasses.shared
+    let isWord = classes[UTF8Text.scalar(text, start).value].isWord
+    var end = start
+    while end < text.count, TextEdges.spaceLength(text, end) == 0 {
+      let (value, length) = UTF8Text.scalar(text, end)
+      if classes[value].isWord != isWord { break }
+      end += length
+    }
+    return end - start
+  }
+
+  /// - Parameter length: bytes of the match at an index, 0 without one.
+  @inline(__always)
+  private func forEachPart(
+    of text: UnsafeBufferPointer<UInt8>, where length: (Int) -> Int, _ body: (Part) throws -> Void
+  ) throws {
+    var index = 0
+    var covered = 0
+    while index < text.count {
+      let count = length(index)
+      guard count > 0 else {
+        index += 1
+        continue
+      }
+      if covered < index { try body(Part(range: covered..<index, matches: inverted)) }
+      try body(Part(range: index..<index + count, matches: !inverted))
+      index += count
+      covered = index
+    }
+    if covered < text.count { try body(Part(range: covered..<text.count, matches: inverted)) }
+  }
+
+  @inline(__always)
+  private func forEachPart(
+    of text: UnsafeBufferPointer<UInt8>, pattern: RegularExpression, workspace: MatchWorkspace,
+    _ body: (Part) throws -> Void
   ) throws {
     var search = 0
     var covered = 0

@@ -1,28 +1,40 @@
+/// One step from the texts of tokens to text.
+enum DecodingStep: Sendable {
+  /// Characters of the byte alphabet become bytes, and all tokens one text.
+  case byteLevel(ByteAlphabet)
+  /// Tokens `<0xHH>` become bytes, and runs of them text.
+  case byteFallback
+  /// All tokens become one text.
+  case fuse
+  /// Up to this many times a character is taken off either end of each token.
+  case strip(character: [UInt8], start: Int, stop: Int)
+  case replace(TextReplacement)
+  /// The mark becomes a blank, except in the first token when a mark is put before texts.
+  case metaspace(Metaspace)
+}
+
 /// Turns tokens back into text.
 struct TokenDecoder: Sendable {
-  /// How the texts of tokens are joined.
-  enum Form: Sendable {
-    /// Characters of the byte alphabet become bytes, and those text.
-    case bytes
-    /// The file names no decoder: texts of the vocabulary as they stand, with blanks between.
-    case blanks
-  }
-
-  let form: Form
-  /// What each token gives: bytes in the one form, its text in the other. Token `i` has
-  /// `bytes[starts[i]..<starts[i + 1]]`.
+  /// In order; nil when the file names no decoder: texts of the vocabulary as they stand, with blanks between.
+  let steps: [DecodingStep]?
+  /// The text of each token; token `i` has `bytes[starts[i]..<starts[i + 1]]`. Spelled in bytes, not in the byte
+  /// alphabet, where that is the only step.
   private let bytes: [UInt8]
   private let starts: [Int]
+  private let isByteLevel: Bool
+  /// Special, and left out when special tokens are.
   private let special: [Bool]
+  private let skipped: [Bool]
   private let vocabulary: Vocabulary
 
   /// - Parameters:
   ///   - texts: the tokens that decoding writes otherwise than the vocabulary.
-  ///   - specialTokens: those that decoding can skip.
-  init(
-    form: Form, vocabulary: Vocabulary, texts: [Int: [UInt8]], specialTokens: [Int32], alphabet: ByteAlphabet
-  ) {
+  ///   - specialTokens: added tokens that are special.
+  init(steps: [DecodingStep]?, vocabulary: Vocabulary, texts: [Int: [UInt8]], specialTokens: [AddedToken]) {
+    var alphabet: ByteAlphabet?
+    if let steps, steps.count == 1, case .byteLevel(let found) = steps[0] { alphabet = found }
     var bytes: [UInt8] = []
+    bytes.reserveCapacity(vocabulary.byteCount)
     var starts = [0]
     let end = vocabulary.idEnd
     starts.reserveCapacity(end + 1)
@@ -30,7 +42,7 @@ struct TokenDecoder: Sendable {
       if vocabulary.contains(id) {
         func append(_ text: UnsafeBufferPointer<UInt8>) {
           // A text with a character of no byte stands for itself as a whole.
-          if form == .bytes, alphabet.appendBytes(of: text, to: &bytes) { return }
+          if let alphabet, alphabet.appendBytes(of: text, to: &bytes) { return }
           bytes.append(contentsOf: text)
         }
         if let text = texts[id] {
@@ -42,11 +54,19 @@ struct TokenDecoder: Sendable {
       starts.append(bytes.count)
     }
     var special = [Bool](repeating: false, count: end)
-    for token in specialTokens { special[Int(token)] = true }
-    self.form = form
+    for token in specialTokens { special[Int(token.id)] = true }
+    // `tokenizers` knows special tokens by the text that decoding writes, which normalisation may have changed.
+    var skipped = special
+    let contents = Set(specialTokens.map { Array($0.content.utf8) })
+    for token in specialTokens {
+      if let text = texts[Int(token.id)], !contents.contains(text) { skipped[Int(token.id)] = false }
+    }
+    self.steps = steps
+    isByteLevel = alphabet != nil
     self.bytes = bytes
     self.starts = starts
     self.special = special
+    self.skipped = skipped
     self.vocabulary = vocabulary
   }
 
@@ -55,31 +75,46 @@ struct TokenDecoder: Sendable {
   /// The bytes that tokens stand for. Ids without a token are left out.
   func joined(_ tokens: some Sequence<Int32>, skippingSpecialTokens: Bool) -> [UInt8] {
     var output: [UInt8] = []
-    var isFirst = true
-    for token in tokens {
-      let id = Int(token)
-      guard vocabulary.contains(id), !(skippingSpecialTokens && special[id]) else { continue }
-      if form == .blanks, !isFirst { output.append(UInt8(ascii: " ")) }
-      isFirst = false
-      output.append(contentsOf: bytes[starts[id]..<starts[id + 1]])
+    let known = tokens.lazy.map { Int($0) }
+      .filter { vocabulary.contains($0) && !(skippingSpecialTokens && skipped[$0]) }
+    guard let steps else {
+      var isFirst = true
+      for id in known {
+        if !isFirst { output.append(UInt8(ascii: " ")) }
+        isFirst = false
+        output.append(contentsOf: bytes[starts[id]..<starts[id + 1]])
+      }
+      return output
     }
-    return output
+    if isByteLevel {
+      for id in known { output.append(contentsOf: bytes[starts[id]..<starts[id + 1]]) }
+      return output
+    }
+    var texts: [[UInt8]] = []
+    for id in known { texts.append(Array(bytes[starts[id]..<starts[id + 1]])) }
+    let workspace = MatchWorkspace()
+    for step in steps { step.apply(to: &texts, workspace: workspace) }
+    return Array(texts.joined())
   }
-}
 
-extension TokenDecoder.Form {
-  /// Reads `decoder` of a tokenizer file: `ByteLevel`, or a `Sequence` of just that.
-  static func read(_ node: FileNode?, depth: Int = 0) throws -> TokenDecoder.Form {
-    guard let node else { return .blanks }
-    guard depth < 8 else { throw node.error("nested deeper than 8 levels") }
-    switch try node.type() {
-    case "ByteLevel": return .bytes
-    case "Sequence":
-      let children = try node.required("decoders").elements()
-      guard children.count == 1 else { throw node.error("a sequence of several decoders is not supported") }
-      return try read(children[0], depth: depth + 1)
-    case let type: throw node.error("the decoder \(type) is not supported; supported are ByteLevel and Sequence")
+  /// The bytes that one token gives inside a text.
+  func bytes(of id: Int) -> [UInt8] {
+    let text = Array(bytes[starts[id]..<starts[id + 1]])
+    guard let steps, !isByteLevel else { return text }
+    // With a text before it, nothing is taken off its start.
+    var texts = [[], text]
+    let workspace = MatchWorkspace()
+    for step in steps {
+      switch step {
+      case .strip, .fuse: continue
+      case .byteFallback: if let byte = DecodingStep.byte(texts[1]) { return [byte] }
+      case .byteLevel(let alphabet):
+        var spelled: [UInt8] = []
+        if texts[1].withUnsafeBufferPointer({ alphabet.appendBytes(of: $0, to: &spelled) }) { texts[1] = spelled }
+      default: step.apply(to: &texts, workspace: workspace)
+      }
     }
+    return texts[1]
   }
 }
 
@@ -90,9 +125,10 @@ extension Tokenizer {
     String(decoding: decoder.joined(tokens, skippingSpecialTokens: skippingSpecialTokens), as: UTF8.self)
   }
 
-  /// The bytes that one token stands for, which need not be whole characters; nil for an id without a token.
+  /// The bytes that one token stands for inside a text, which need not be whole characters; nil for an id without a
+  /// token.
   package func bytes(of id: Int32) -> [UInt8]? {
-    vocabulary.contains(Int(id)) ? decoder.joined(CollectionOfOne(id), skippingSpecialTokens: false) : nil
+    vocabulary.contains(Int(id)) ? decoder.bytes(of: Int(id)) : nil
   }
 
   /// A token as the vocabulary writes it (in the byte alphabet, for tokens of text).

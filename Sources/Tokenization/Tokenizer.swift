@@ -2,14 +2,14 @@ import OrderedJSON
 import RunFolder
 import Synchronization
 
-/// A byte-level BPE tokenizer as a `tokenizer.json` describes it, equal to Hugging Face `tokenizers` id by id.
+/// A tokenizer as a `tokenizer.json` describes it, equal to Hugging Face `tokenizers` id by id.
 ///
-/// Text goes: added tokens cut out → normalised → normalised added tokens cut out → words → merges. Truncation and
+/// Text goes: added tokens cut out → normalised → normalised added tokens cut out → words → tokens. Truncation and
 /// padding that a file may carry are not applied. One value serves any number of threads at once.
 ///
 /// Source: the `tokenizers` library's file format and behaviour.
 package final class Tokenizer: Sendable {
-  let model: BytePairModel
+  let model: TokenModel
   let normalizer: Normalizer?
   let preTokenizer: PreTokenizer
   let postProcessor: PostProcessor
@@ -39,12 +39,12 @@ package final class Tokenizer: Sendable {
     vocabularySize = file.vocabulary.idEnd
     var plain = AddedTokens()
     var normalized = AddedTokens()
+    let workspace = MatchWorkspace()
     // Of two tokens with one text a special one counts.
     for token in file.addedTokens.filter(\.isSpecial) + file.addedTokens.filter({ !$0.isSpecial }) {
       if token.isNormalized {
-        let text = Array(token.content.utf8)
-        let composed = text.withUnsafeBufferPointer { file.normalizer?.normalized($0) }
-        normalized.add(token, text: composed ?? text)
+        let text = try token.normalizedText(by: file.normalizer, workspace: workspace)
+        normalized.add(token, text: text ?? Array(token.content.utf8))
       } else {
         plain.add(token, text: token.content.utf8)
       }
@@ -81,10 +81,14 @@ package final class Tokenizer: Sendable {
       // Text of ordinary languages gives about one token for four bytes.
       output.reserveCapacity(output.count + bytes.count / 4)
       try addedTokens.split(bytes) { piece in
-        if let composed = normalizer?.normalized(piece) {
-          try composed.withUnsafeBufferPointer { try appendNormalized($0, lane: lane, to: &output) }
+        let isAtStart = piece.baseAddress == bytes.baseAddress
+        if let text = try normalizer?.normalized(piece, isAtStart: isAtStart, workspace: lane.matching) {
+          try text.bytes.withUnsafeBufferPointer {
+            try appendNormalized($0, originCount: text.originCount, lane: lane, to: &output)
+          }
         } else {
-          try appendNormalized(piece, lane: lane, to: &output)
+          let originCount = isAtStart ? UTF8Text.firstLength(piece) : 0
+          try appendNormalized(piece, originCount: originCount, lane: lane, to: &output)
         }
       } token: {
         output.append($0)
@@ -92,10 +96,15 @@ package final class Tokenizer: Sendable {
     }
   }
 
-  private func appendNormalized(_ text: UnsafeBufferPointer<UInt8>, lane: Lane, to output: inout [Int32]) throws {
+  private func appendNormalized(
+    _ text: UnsafeBufferPointer<UInt8>, originCount: Int, lane: Lane, to output: inout [Int32]
+  ) throws {
     try normalizedAddedTokens.split(text) { piece in
-      try preTokenizer.forEachWord(of: piece, workspace: lane.matching) { word in
-        lane.append(word, by: model, to: &output)
+      let start = piece.baseAddress.map { $0 - text.baseAddress! } ?? 0
+      try preTokenizer.forEachWord(
+        of: piece, originCount: max(0, originCount - start), workspace: lane.matching
+      ) { word in
+        try lane.append(word, by: model, to: &output)
       }
     } token: {
       output.append($0)

@@ -3,7 +3,7 @@ import RunFolder
 
 /// A checked tokenizer file.
 struct TokenizerFile {
-  let model: BytePairModel
+  let model: TokenModel
   let normalizer: Normalizer?
   let preTokenizer: PreTokenizer
   let postProcessor: PostProcessor
@@ -16,38 +16,31 @@ struct TokenizerFile {
     guard file.value.object != nil else { throw file.error("expected an object, found \(file.value.kind)") }
     let model = try file.required("model")
     // Files of old leave the type out.
-    if let type = model["type"], try type.string() != "BPE" {
-      throw type.error("the model \(try type.string()) is not supported; supported is BPE")
+    let type = try model["type"]?.string() ?? "BPE"
+    guard type == "BPE" || type == "Unigram" else {
+      throw model.error("the model \(type) is not supported; supported are BPE and Unigram")
     }
-    try Self.refuseUnsupported(model)
-    let normalizer = try file["normalizer"].flatMap { try Normalizer.read($0) }
+    let normalizer = try file["normalizer"].map { try Normalizer.read($0) }
     self.normalizer = normalizer
-    guard let preTokenizer = file["pre_tokenizer"] else {
-      throw file.error("the key \"pre_tokenizer\" is missing; a byte-level tokenizer needs ByteLevel there")
-    }
-    self.preTokenizer = try PreTokenizer(preTokenizer)
+    var preTokenizer = try PreTokenizer(file["pre_tokenizer"])
     postProcessor = try PostProcessor(file["post_processor"])
-    let form = try TokenDecoder.Form.read(file["decoder"])
+    let steps = try file["decoder"].map { try DecodingStep.read($0) }
 
-    let entries = try model.required("vocab")
-    guard let members = entries.value.object else { throw entries.error("expected an object of tokens and ids") }
-    guard !members.isEmpty else { throw entries.error("the vocabulary is empty") }
     let added = try file["added_tokens"]?.elements() ?? []
-    // Ids index tables, so a stray one must not ask for more memory than the file accounts for.
-    let limit = 4 * (members.count + added.count) + 65_536
-    var vocabulary = Vocabulary(capacity: members.count + added.count, idLimit: limit)
-    for (text, value) in members {
-      guard let id = value.integer, id >= 0, id < limit else {
-        throw entries.error("the token \"\(text)\" has no usable id: expected a whole number from 0 below \(limit)")
-      }
-      guard !vocabulary.contains(id) else { throw entries.error("the id \(id) is given to two tokens") }
-      var text = text
-      text.withUTF8 { vocabulary.add($0, id: id) }
+    var vocabulary: Vocabulary
+    if type == "BPE" {
+      let readsBytes = preTokenizer.dropByteAlphabet()
+      vocabulary = try Self.vocabulary(model.required("vocab"), addedCount: added.count)
+      self.model = .bytePair(try BytePairModel(model, vocabulary: vocabulary, readsBytes: readsBytes))
+    } else {
+      let scores: [Double]
+      (vocabulary, scores) = try Self.scoredVocabulary(model.required("vocab"), addedCount: added.count)
+      self.model = .unigram(try UnigramModel(model, vocabulary: vocabulary, scores: scores))
     }
-    self.model = try Self.model(model, vocabulary: vocabulary)
+    self.preTokenizer = preTokenizer
     var tokens: [AddedToken] = []
     for node in added {
-      guard let token = try Self.addedToken(node, vocabulary: &vocabulary, limit: limit) else { continue }
+      guard let token = try Self.addedToken(node, vocabulary: &vocabulary) else { continue }
       tokens.append(token)
     }
     addedTokens = tokens
@@ -58,100 +51,87 @@ struct TokenizerFile {
       }
     }
     // `tokenizers` decodes an added token that is looked for in normalised text as normalised.
+    let workspace = MatchWorkspace()
     var texts: [Int: [UInt8]] = [:]
     for token in tokens where token.isNormalized {
-      texts[Int(token.id)] = Array(token.content.utf8).withUnsafeBufferPointer { normalizer?.normalized($0) }
+      texts[Int(token.id)] = try token.normalizedText(by: normalizer, workspace: workspace)
     }
     decoder = TokenDecoder(
-      form: form, vocabulary: vocabulary, texts: texts, specialTokens: tokens.filter(\.isSpecial).map(\.id),
-      alphabet: self.model.alphabet)
+      steps: steps, vocabulary: vocabulary, texts: texts, specialTokens: tokens.filter(\.isSpecial))
   }
 
-  private static func refuseUnsupported(_ model: FileNode) throws {
-    if try model.flag("byte_fallback", or: false) {
-      throw model.error("byte_fallback is not supported yet; supported is byte-level BPE")
+  /// Ids index tables, so a stray one must not ask for more memory than the file accounts for.
+  private static func idLimit(_ count: Int) -> Int { 4 * count + 65_536 }
+
+  /// `{"text": id, …}`
+  private static func vocabulary(_ entries: FileNode, addedCount: Int) throws -> Vocabulary {
+    guard let members = entries.value.object else { throw entries.error("expected an object of tokens and ids") }
+    guard !members.isEmpty else { throw entries.error("the vocabulary is empty") }
+    let limit = idLimit(members.count + addedCount)
+    var vocabulary = Vocabulary(capacity: members.count + addedCount, idLimit: limit)
+    for (text, value) in members {
+      guard let id = value.integer, id >= 0, id < limit else {
+        throw entries.error("the token \"\(text)\" has no usable id: expected a whole number from 0 below \(limit)")
+      }
+      guard !vocabulary.contains(id) else { throw entries.error("the id \(id) is given to two tokens") }
+      var text = text
+      text.withUTF8 { vocabulary.add($0, id: id) }
     }
-    for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
-      if let node = model[key], try !node.string().isEmpty { throw node.error("a \(key) is not supported") }
-    }
-    if let dropout = model["dropout"], dropout.value.double != 0 {
-      throw dropout.error("dropout is not supported: the same text must give the same tokens")
-    }
+    return vocabulary
   }
 
-  private static func model(_ node: FileNode, vocabulary: Vocabulary) throws -> BytePairModel {
-    let alphabet = ByteAlphabet()
-    var text: [UInt8] = []
-    let byteTokens = (0...255).map { byte -> Int32 in
-      text.removeAll()
-      alphabet.append(UInt8(byte), to: &text)
-      return text.withUnsafeBufferPointer { vocabulary.id(of: $0) } ?? -1
+  /// `[["text", score], …]`, in the order of ids.
+  private static func scoredVocabulary(_ entries: FileNode, addedCount: Int) throws -> (Vocabulary, [Double]) {
+    guard let list = entries.value.array else { throw entries.error("expected a list, found \(entries.value.kind)") }
+    guard !list.isEmpty else { throw entries.error("the vocabulary is empty") }
+    let count = list.count + addedCount
+    var vocabulary = Vocabulary(capacity: count, idLimit: idLimit(count))
+    var scores: [Double] = []
+    scores.reserveCapacity(list.count)
+    for (id, value) in list.enumerated() {
+      guard case .array(let pair) = value, pair.count == 2, case .string(var text) = pair[0],
+        let score = pair[1].double, score.isFinite
+      else {
+        throw entries.element(id, value).error("expected a text and its score")
+      }
+      text.withUTF8 { vocabulary.add($0, id: id) }
+      scores.append(peerScore(score))
     }
-    var unknown: Int32?
-    if let name = node["unk_token"] {
-      unknown = vocabulary.id(of: try name.string())
-      if unknown == nil { throw name.error("the token \"\(try name.string())\" is not in model.vocab") }
-    }
-    return BytePairModel(
-      vocabulary: vocabulary, merges: try merges(node.required("merges"), vocabulary: vocabulary), alphabet: alphabet,
-      byteTokens: byteTokens, unknownToken: unknown, fusesUnknown: try node.flag("fuse_unk", or: false),
-      ignoresMerges: try node.flag("ignore_merges", or: false))
+    return (vocabulary, scores)
   }
 
-  /// Merges as `"a b"` or as `["a", "b"]`.
-  private static func merges(_ node: FileNode, vocabulary: Vocabulary) throws -> MergeTable {
-    guard let list = node.value.array else { throw node.error("expected a list, found \(node.value.kind)") }
-    guard list.count < Int(UInt32.max) else { throw node.error("\(list.count) merges are too many") }
-    var table = MergeTable(capacity: list.count)
-    var joined: [UInt8] = []
-    for (rank, value) in list.enumerated() {
-      func id(_ bytes: UnsafeBufferPointer<UInt8>) throws -> Int32 {
-        if let id = vocabulary.id(of: bytes) { return id }
-        throw node.element(rank, value)
-          .error("the token \"\(String(decoding: bytes, as: UTF8.self))\" is not in model.vocab")
-      }
-      joined.removeAll(keepingCapacity: true)
-      var middle = 0
-      switch value {
-      case .string(var pair):
-        if pair.utf8.starts(with: "#version".utf8) { continue }
-        try pair.withUTF8 { text in
-          let blank = text.firstIndex(of: UInt8(ascii: " ")) ?? 0
-          joined.append(contentsOf: text[..<blank])
-          middle = blank
-          guard blank + 1 < text.count, !text[(blank + 1)...].contains(UInt8(ascii: " ")) else {
-            throw node.element(rank, value).error("expected two tokens and one blank between them")
-          }
-          joined.append(contentsOf: text[(blank + 1)...])
-        }
-      case .array(let pair) where pair.count == 2:
-        guard let left = pair[0].string, let right = pair[1].string else { fallthrough }
-        joined += left.utf8
-        middle = joined.count
-        joined += right.utf8
-      default:
-        throw node.element(rank, value).error("expected \"left right\" or [\"left\", \"right\"]")
-      }
-      guard middle > 0, middle < joined.count else {
-        throw node.element(rank, value).error("expected two tokens, \"left right\"")
-      }
-      try joined.withUnsafeBufferPointer { text in
-        let left = try id(UnsafeBufferPointer(rebasing: text[..<middle]))
-        let right = try id(UnsafeBufferPointer(rebasing: text[middle...]))
-        table.set(left, right, MergeTable.Merge(rank: UInt32(rank), result: try id(text)))
+  /// A score as `tokenizers` reads it from the file: its JSON reader divides the digits, taken as a whole number, by a
+  /// power of ten, which may miss the nearest number by one unit in the last place. Equal sums of scores are common
+  /// (runs of one character), and their order hangs on that unit.
+  private static func peerScore(_ score: Double) -> Double {
+    var digits: UInt64 = 0
+    var exponent = 0
+    var isFraction = false
+    let parts = score.magnitude.description.split(separator: "e")
+    for byte in parts[0].utf8 {
+      if byte == UInt8(ascii: ".") {
+        isFraction = true
+      } else {
+        let (product, overflow) = digits.multipliedReportingOverflow(by: 10)
+        guard !overflow else { return score }
+        digits = product + UInt64(byte & 0x0F)
+        if isFraction { exponent -= 1 }
       }
     }
-    return table
+    if parts.count > 1 { exponent += Int(parts[1]) ?? 0 }
+    // Powers of ten up to here are the nearest numbers.
+    guard abs(exponent) <= 308, let power = Double("1e\(abs(exponent))") else { return score }
+    let value = exponent < 0 ? Double(digits) / power : Double(digits) * power
+    return score < 0 ? -value : value
   }
 
   /// One of `added_tokens`, entered into the vocabulary when the model does not have it; nil when it has no text.
-  private static func addedToken(
-    _ node: FileNode, vocabulary: inout Vocabulary, limit: Int
-  ) throws -> AddedToken? {
+  private static func addedToken(_ node: FileNode, vocabulary: inout Vocabulary) throws -> AddedToken? {
     let content = try node.required("content").string()
     guard !content.isEmpty else { return nil }
     let idNode = try node.required("id")
     let id = try idNode.integer()
+    let limit = vocabulary.idLimit
     guard id >= 0, id < limit else { throw idNode.error("the id \(id) is out of range: expected 0 up to \(limit - 1)") }
     if let known = vocabulary.id(of: content) {
       guard Int(known) == id else { throw idNode.error("the token \"\(content)\" already has the id \(known)") }

@@ -20,21 +20,29 @@ struct Vocabulary: Sendable {
     present = [Bool](repeating: false, count: idLimit)
   }
 
+  /// Every id lies below it.
+  var idLimit: Int { present.count }
+
+  /// Bytes of all texts.
+  var byteCount: Int { texts.count }
+
   /// One more than the highest id.
   var idEnd: Int { (present.lastIndex(of: true) ?? -1) + 1 }
 
   func contains(_ id: Int) -> Bool { id >= 0 && id < present.count && present[id] }
 
-  /// Adds a token. The text and the id must both be new.
+  /// Adds a token. The id must be new; of two tokens with one text the later is found by it.
   mutating func add(_ text: UnsafeBufferPointer<UInt8>, id: Int) {
-    precondition(!present[id] && (count + 1) * 2 <= slots.count, "a vocabulary takes every id and text once")
+    precondition(!present[id] && (count + 1) * 2 <= slots.count, "a vocabulary takes every id once")
     let start = texts.count
     texts.append(contentsOf: text)
     ranges[id] = start..<texts.count
     present[id] = true
     count += 1
     var slot = Int(truncatingIfNeeded: byteHash(text)) & (slots.count - 1)
-    while slots[slot] >= 0 { slot = (slot + 1) & (slots.count - 1) }
+    while slots[slot] >= 0, withText(of: Int(slots[slot]), { !equalBytes($0, text) }) {
+      slot = (slot + 1) & (slots.count - 1)
+    }
     slots[slot] = Int32(id)
   }
 

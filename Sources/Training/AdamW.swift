@@ -64,8 +64,12 @@ package final class AdamW {
     return sums.reduce(0, +)
   }
 
-  /// Updates the shard of `parameters` from the gradients times `gradientScale`.
-  package func update(parameters: FloatBuffer, gradients: FloatBuffer, gradientScale: Float, learningRate: Double) {
+  /// Steps the shard from the gradients times `gradientScale`.
+  ///
+  /// - Parameter parameters: of the shard alone, from its first element on.
+  package func update(
+    parameters: UnsafeMutablePointer<Float>, gradients: FloatBuffer, gradientScale: Float, learningRate: Double
+  ) {
     step += 1
     let correction1 = 1 - power(options.beta1, step)
     let correction2 = 1 - power(options.beta2, step)
@@ -73,7 +77,7 @@ package final class AdamW {
       let (range, decays) = pieces[item]
       let own = range.lowerBound - shard.lowerBound
       tk_adamw(
-        parameters.pointer + range.lowerBound, mean.pointer + own, square.pointer + own,
+        parameters + own, mean.pointer + own, square.pointer + own,
         gradients.pointer + range.lowerBound, gradientScale, Float(learningRate), Float(options.beta1),
         Float(options.beta2), Float(options.epsilon), decays ? Float(options.weightDecay) : 0, correction1, correction2,
         Int64(range.count))

@@ -103,8 +103,10 @@ struct CheckpointStore {
 
   /// Collective: writes a checkpoint, whole or not at all, and removes older ones beyond `limit`.
   ///
-  /// Rank 0 writes the model; every rank writes its part of the optimizer's state into the folder it sees.
-  func save(_ state: RunState, model: Transformer, files: TrainedModelFiles, optimizer: AdamW, limit: Int?) throws {
+  /// Rank 0 writes the model, fp32 whatever its weights are held as; every rank writes its part of the optimizer's state
+  /// into the folder it sees.
+  func save(_ state: RunState, trainer: Trainer, files: TrainedModelFiles, limit: Int?) throws {
+    let values = try trainer.trainedValues()
     let path = group.layout.checkpoint(step: state.step)
     var folder: AtomicFolder?
     do {
@@ -115,10 +117,10 @@ struct CheckpointStore {
       try communicator.agree { if group.leads { try FileSystem.createFolder(states) } }
       try communicator.agree {
         try OptimizerFile.write(
-          optimizer,
+          trainer.optimizer,
           to: FileSystem.join(states, OptimizerFile.name(rank: communicator.rank, of: communicator.size)))
         if communicator.rank == 0 {
-          try files.write(model, to: temporary)
+          try files.write(values, to: temporary)
         }
         if group.leads {
           try AtomicFile.write(state.json.text(.indented(2)) + "\n", to: FileSystem.join(states, "state.json"))
@@ -160,12 +162,9 @@ struct CheckpointStore {
   ///
   /// Rank 0 reads the weights and sends them; every rank reads the parts of the optimizer's state that overlap its own,
   /// from the folder it sees.
-  func load(_ state: RunState, from path: String, model: Transformer, optimizer: AdamW) throws {
-    try communicator.agree {
-      guard communicator.rank == 0 else { return }
-      try TrainedModelFiles.read(path, into: model)
-    }
-    try communicator.broadcast(model.trainedValues.all, from: 0)
+  func load(_ state: RunState, from path: String, into trainer: Trainer) throws {
+    try trainer.masters.restore(in: trainer.gradients) { try TrainedModelFiles.read(path, of: trainer.model, into: $0) }
+    let optimizer = trainer.optimizer
     try communicator.agree {
       for rank in state.holders(of: optimizer.shard, for: communicator.rank) where !optimizer.shard.isEmpty {
         let name = OptimizerFile.name(rank: rank, of: state.ranks)

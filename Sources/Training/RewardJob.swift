@@ -64,14 +64,16 @@ package struct RewardJob {
     let tokenizer = try source.tokenizer()
     let limits = try LengthLimits(maxLength: configuration.maxLength, maxPromptLength: configuration.maxPromptLength)
     let pairTokenizer = try source.pairTokenizer(tokenizer, limits: limits)
-    let template = try ContrastiveTemplate.find(configuration.tregTemplate)
+    let rewards = try configuration.tokenRewardSource()
+    try rewards.check(against: source)
     let data = try RunTokens.read(
       configuration.data, split: configuration.dataSplit, tokenizer: pairTokenizer,
       skippingBadRows: configuration.badRows == .skip, threads: threads, environment: environment,
       note: speaks ? { Console.note($0) } : nil)
     let identity = ScoreIdentity(
       modelHash: try source.contentHash, dataHash: data.tokens.contentHash, rowCount: data.pairs.count,
-      template: template, maxLength: configuration.maxLength, maxPromptLength: configuration.maxPromptLength)
+      template: rewards.template, rewardModelHash: rewards.modelHash, maxLength: configuration.maxLength,
+      maxPromptLength: configuration.maxPromptLength)
     let folder = ScoreFolder(configuration.out, identity: identity)
     try folder.prepare(shards: part.count, replacing: overwriting)
     if overwriting { try FileSystem.remove(folder.file(shard: part.index, of: part.count)) }
@@ -81,10 +83,10 @@ package struct RewardJob {
     var progress = Progress("rewards", total: max(total, 1), isSpeaking: speaks)
     defer { progress.finish() }
     func scorer() throws -> Scorer {
-      Scorer(
-        model: try Transformer(loading: source, workers: Workers(threads: threads)),
-        prompter: ContrastivePrompter(
-          template: template, tokenizer: pairTokenizer, contextLimit: source.model.maximumLength))
+      try Scorer(
+        model: Transformer(
+          loading: source, weights: configuration.weightType(of: source), workers: Workers(threads: threads)),
+        rewards: rewards, tokenizer: pairTokenizer)
     }
     func made(_ records: ((TokenizedPair, RowScores, Scorer) throws -> Void)?) throws -> ScoreMaker.Summary {
       try maker.shard(part.index, of: part.count, scorer: scorer, records: records) {

@@ -29,8 +29,11 @@ package final class Trainer {
 
   package let model: Transformer
   package let optimizer: AdamW
+  package let masters: MasterWeights
   package let shards: [Range<Int>]
+  private let reference: Transformer?
   private let objective: any Objective
+  private let control: TokenRewardControl
   private let communicator: Communicator
   private let exchange: Exchange
   private let schedule: LearningRateSchedule
@@ -39,12 +42,22 @@ package final class Trainer {
   /// Laid out as the weights that train; what ``computeGradient(_:scores:globalCount:)`` left.
   let gradients: FloatBuffer
 
+  /// Collective: the weights that train in fp32. Where the model holds them rounded, the gradient's room takes them.
+  package func trainedValues() throws -> FloatBuffer { try masters.all(in: gradients) }
+
+  /// - Parameters:
+  ///   - reference: the frozen model; needed where the objective needs its vocabulary.
+  ///   - control: what is done to token rewards before the objective sees them.
   package init(
-    model: Transformer, objective: any Objective, communicator: Communicator, exchange: Exchange,
+    model: Transformer, reference: Transformer? = nil, objective: any Objective,
+    control: TokenRewardControl = TokenRewardControl(.none), communicator: Communicator, exchange: Exchange,
     schedule: LearningRateSchedule, adamW: AdamW.Options, maximumNorm: Double, microBatchTokens: Int
   ) {
+    precondition(!objective.needs.referenceVocabulary || reference != nil, "\(objective.name) needs the reference")
     self.model = model
+    self.reference = reference
     self.objective = objective
+    self.control = control
     self.communicator = communicator
     self.exchange = exchange
     self.schedule = schedule
@@ -57,6 +70,8 @@ package final class Trainer {
     case .allReduce: shards = [Range<Int>](repeating: 0..<count, count: communicator.size)
     }
     gradients = FloatBuffer(count: count)
+    let areDivided = if case .reduceScatter = exchange { true } else { false }
+    masters = MasterWeights(model, communicator: communicator, shards: shards, areDivided: areDivided)
     optimizer = AdamW(
       model.trained, shard: shards[communicator.rank], options: adamW, workers: model.workers)
   }
@@ -74,8 +89,8 @@ package final class Trainer {
     // As torch.nn.utils.clip_grad_norm_.
     let clip = maximumNorm > 0 ? min(1, maximumNorm / (norm + 1e-6)) : 1
     optimizer.update(
-      parameters: model.trainedValues, gradients: gradients, gradientScale: Float(clip), learningRate: rate)
-    if case .reduceScatter = exchange { try communicator.allGather(model.trainedValues.all, shards: shards) }
+      parameters: masters.own, gradients: gradients, gradientScale: Float(clip), learningRate: rate)
+    try masters.publish()
     return StepReport(metrics: metrics, gradientNorm: norm, learningRate: rate)
   }
 
@@ -88,20 +103,20 @@ package final class Trainer {
     _ pairs: [TokenizedPair], scores: [RowScores], globalCount: Int
   ) throws -> (metrics: PreferenceMetrics, norm: Double) {
     gradients.clear()
-    var metrics = PreferenceMetrics(hasTokenRewards: objective.needs.contains(.rewards))
+    var metrics = newMetrics
     for batch in Division.microBatches(
       Array(pairs.indices), costs: pairs.map(\.tokenCount), maxTokens: microBatchTokens)
     {
-      let packed = PackedBatch(pairs: batch.map { pairs[$0] }, for: model.description)
-      let logProbs = model.forward(packed, forBackward: true)
-      var coefficients = [Float](repeating: 0, count: packed.targetCount)
+      let (packed, statistics) = forward(batch.map { pairs[$0] }, forBackward: true)
+      var coefficients = TargetCoefficients(zerosFor: statistics)
       for (tree, index) in batch.enumerated() {
-        let (outcome, statistics, own) = evaluate(
-          logProbs[packed.targets(tree: tree, sequence: 0)], logProbs[packed.targets(tree: tree, sequence: 1)],
-          scores: scores.isEmpty ? nil : scores[index], scale: 1 / Double(globalCount))
-        metrics.add(statistics, outcome, tokens: pairs[index].conversationTokens)
-        coefficients.replaceSubrange(packed.targets(tree: tree, sequence: 0), with: own.chosen)
-        coefficients.replaceSubrange(packed.targets(tree: tree, sequence: 1), with: own.rejected)
+        let (chosen, rejected) = (packed.targets(tree: tree, sequence: 0), packed.targets(tree: tree, sequence: 1))
+        let (outcome, pair, own) = evaluate(
+          statistics[chosen], statistics[rejected], scores: scores.isEmpty ? nil : scores[index],
+          scale: 1 / Double(globalCount))
+        metrics.add(pair, outcome, tokens: pairs[index].conversationTokens)
+        coefficients.set(chosen, own.chosen)
+        coefficients.set(rejected, own.rejected)
       }
       model.backward(packed, coefficients: coefficients, gradients: gradients)
     }
@@ -128,27 +143,54 @@ package final class Trainer {
 
   /// Collective: metrics of held-out pairs, without a gradient.
   package func evaluate(_ pairs: PairList, scores: [RowScores]) throws -> PreferenceMetrics {
-    var metrics = PreferenceMetrics(hasTokenRewards: objective.needs.contains(.rewards))
-    model.forEachPair(of: pairs, microBatchTokens: microBatchTokens) { index, chosen, rejected in
-      let (outcome, statistics, _) = evaluate(
-        chosen, rejected, scores: scores.isEmpty ? nil : scores[index], scale: 1)
-      metrics.add(statistics, outcome, tokens: pairs[index].conversationTokens)
+    var metrics = newMetrics
+    for batch in Division.microBatches(of: pairs, maxTokens: microBatchTokens) {
+      let (packed, statistics) = forward(batch.map { pairs[$0] }, forBackward: false)
+      for (tree, index) in batch.enumerated() {
+        let (outcome, pair, _) = evaluate(
+          statistics[packed.targets(tree: tree, sequence: 0)], statistics[packed.targets(tree: tree, sequence: 1)],
+          scores: scores.isEmpty ? nil : scores[index], scale: 1)
+        metrics.add(pair, outcome, tokens: pairs[index].conversationTokens)
+      }
     }
     try metrics.combine(communicator)
     return metrics
   }
 
+  private var newMetrics: PreferenceMetrics {
+    PreferenceMetrics(hasTokenRewards: objective.needs.contains(.rewards), hasRewards: objective.hasRewards)
+  }
+
+  /// A micro-batch through the model, and through the reference where the objective needs its vocabulary.
+  private func forward(_ pairs: [TokenizedPair], forBackward: Bool) -> (PackedBatch, TargetStatistics) {
+    let packed = PackedBatch(pairs: pairs, for: model.description)
+    let request = StatisticRequest(objective.needs)
+    let beside = request.needsReference ? reference : nil
+    let statistics = model.statistics(
+      of: packed, request, reference: beside.map { ReferencePass($0, PackedBatch(pairs: pairs, for: $0.description)) },
+      forBackward: forBackward)
+    return (packed, statistics)
+  }
+
   private func evaluate(
-    _ chosen: ArraySlice<Float>, _ rejected: ArraySlice<Float>, scores: RowScores?, scale: Double
+    _ chosen: ResponseStatistics, _ rejected: ResponseStatistics, scores: RowScores?, scale: Double
   ) -> (PairOutcome, PairStatistics, PairCoefficients) {
-    func response(_ logProbs: ArraySlice<Float>, _ scores: ResponseScores?) -> ResponseStatistics {
-      let needs = objective.needs
-      return ResponseStatistics(
-        logProbs: Array(logProbs),
-        reference: needs.contains(.reference) ? scores?.reference : nil,
-        rewards: needs.contains(.rewards) ? scores?.rewards : nil)
+    func complete(_ response: ResponseStatistics, _ scores: ResponseScores?, row: Int, isChosen: Bool)
+      -> ResponseStatistics
+    {
+      var response = response
+      guard let scores else { return response }
+      if objective.needs.contains(.reference) { response.reference = scores.reference }
+      if objective.needs.contains(.rewards) {
+        response.rewards = control.apply(scores.rewards, row: row, isChosen: isChosen)
+        response.logRatios = control.apply(scores.logRatios, row: row, isChosen: isChosen)
+      }
+      return response
     }
-    let pair = PairStatistics(chosen: response(chosen, scores?.chosen), rejected: response(rejected, scores?.rejected))
+    let row = scores?.row ?? 0
+    let pair = PairStatistics(
+      chosen: complete(chosen, scores?.chosen, row: row, isChosen: true),
+      rejected: complete(rejected, scores?.rejected, row: row, isChosen: false))
     var coefficients = PairCoefficients(zerosFor: pair)
     let outcome = objective.evaluate(pair, scale: scale, into: &coefficients)
     return (outcome, pair, coefficients)

@@ -97,7 +97,7 @@ package final class TrainingRun {
     if let resumed { try communicator.agree { try check(resumed.state) } }
 
     phase = "loading the model"
-    var model = try communicator.agree { try Transformer(loading: setup.reference, workers: workers) }
+    var frozen: Transformer? = try communicator.agree { try setup.loadReference(workers: workers) }
     status.state = .scoring
     try leaderDoes(group) { try status.write(to: layout.status) }
     if start == .overwrite {
@@ -107,15 +107,11 @@ package final class TrainingRun {
         }
       }
     }
-    let scores = try obtainScores(of: setup.train, in: layout.rewards, given: configuration.rewards, model: model)
+    let scores = try obtainScores(of: setup.train, in: layout.rewards, given: configuration.rewards, model: frozen!)
     let heldScores = try setup.held.flatMap {
-      try obtainScores(of: $0, in: heldRewards, given: nil, model: model)
+      try obtainScores(of: $0, in: heldRewards, given: nil, model: frozen!)
     }
-    if setup.configuration.reference != nil {
-      // A reference of its own may have another shape.
-      model = try communicator.agree { try Transformer(loading: setup.source, workers: workers) }
-    }
-    model = setup.adapted(model)
+    let (model, reference) = try setup.policy(from: &frozen)
     let scoreHash = try scores?.contentHash()
     if let saved = resumed?.state, saved.scoreHash != scoreHash {
       throw TregError(
@@ -124,24 +120,23 @@ package final class TrainingRun {
         isOnAllRanks: true)
     }
 
-    let trainer = setup.trainer(of: model)
+    let trainer = setup.trainer(of: model, reference: reference)
     if let resumed {
-      try store.load(resumed.state, from: resumed.path, model: model, optimizer: trainer.optimizer)
+      try store.load(resumed.state, from: resumed.path, into: trainer)
       note("resuming from \(resumed.path) at step \(resumed.state.step)")
     }
     phase = "training"
     var loop = try StepLoop(
       setup: setup, trainer: trainer, scores: scores, heldScores: heldScores, layout: layout, group: group, stop: stop,
       startStep: resumed?.state.step ?? 0, tokenCount: resumed?.state.tokenCount ?? 0)
-    let files = TrainedModelFiles(setup.source, model: model)
+    let files = TrainedModelFiles(setup.source, model: model, shardBytes: configuration.maxShardSize)
     func save(_ step: Int, _ tokens: Int) throws {
       phase = "saving"
       let state = RunState(
         step: step, totalSteps: setup.plan.stepCount, tokenCount: tokens, ranks: communicator.size,
         threads: setup.threads, shards: trainer.shards, dataHash: setup.train.tokens.contentHash,
         modelHash: setup.modelHash, scoreHash: scoreHash, configuration: configuration.yamlText)
-      try store.save(
-        state, model: model, files: files, optimizer: trainer.optimizer, limit: configuration.saveTotalLimit)
+      try store.save(state, trainer: trainer, files: files, limit: configuration.saveTotalLimit)
       phase = "training"
     }
     let reason = try loop.run(status: &status, entering: { self.step = $0 }, save: save)
@@ -154,9 +149,12 @@ package final class TrainingRun {
     }
     phase = "saving"
     let type = StorageType(rawValue: configuration.saveType.rawValue)!
+    let values = try trainer.trainedValues()
     try communicator.agree {
       if speaks {
-        try TrainedModelFiles(setup.source, model: model, type: type).write(model, to: layout.root)
+        try TrainedModelFiles(
+          setup.source, model: model, type: type, shardBytes: configuration.maxShardSize
+        ).write(values, to: layout.root)
       }
     }
     status.state = .done
@@ -184,21 +182,20 @@ package final class TrainingRun {
   private func obtainScores(
     of tokens: RunTokens, in folder: String, given: String?, model: Transformer
   ) throws -> ScoreExchange? {
-    guard !setup.objective.needs.isEmpty else { return nil }
+    guard !setup.objective.needs.scores.isEmpty else { return nil }
     phase = "scoring"
     let provider = ScoreProvider(communicator: communicator, pairs: tokens.pairs, identity: setup.identity(of: tokens))
     if let rows = try provider.finished(in: given ?? folder, required: given != nil) {
       note("scores: \(tokens.pairs.count) rows from \(given ?? folder)")
       return provider.exchange(rows)
     }
-    let prompter = setup.template.map {
-      ContrastivePrompter(
-        template: $0, tokenizer: setup.pairTokenizer, contextLimit: setup.reference.model.maximumLength)
+    let scorer = try communicator.agree {
+      try Scorer(model: model, rewards: setup.rewardSource, tokenizer: setup.pairTokenizer)
     }
     let own = ScoreShard.range(shard: 0, of: communicator.size, rowCount: tokens.pairs.count).count
     var progress = Progress("scoring", total: max(own, 1), isSpeaking: speaks)
     let stopwatch = Stopwatch()
-    let (rows, summary) = try provider.make(in: folder, scorer: Scorer(model: model, prompter: prompter)) {
+    let (rows, summary) = try provider.make(in: folder, scorer: scorer) {
       if let reason = stop.reason {
         throw TregError(reason.exitCode, "stopped while scoring, before there was anything to save")
       }
@@ -211,7 +208,7 @@ package final class TrainingRun {
     note(
       "scores: \(summary.rowCount) rows, \(summary.tokenCount) tokens in \(NumberFormat.fixed(stopwatch.seconds, decimals: 1)) s; contrastive prompts cut: \(summary.cutPromptCount)"
     )
-    if setup.template != nil { note(signal.summary) }
+    if setup.rewardSource != nil { note(signal.summary) }
     return provider.exchange(rows)
   }
 }

@@ -23,7 +23,8 @@ struct TrainingSetup {
   let train: RunTokens
   let held: RunTokens?
   let objective: any Objective
-  let template: ContrastiveTemplate?
+  /// Where token rewards come from; nil where the objective needs none.
+  let rewardSource: TokenRewardSource?
   let plan: EpochPlan
   let modelHash: String
   let microBatchTokens: Int
@@ -36,12 +37,7 @@ struct TrainingSetup {
     self.communicator = communicator
     threads = configuration.threadCount(environment: environment)
     microBatchTokens = configuration.microBatchTokenCount
-    let objective = try ObjectiveRegistry.objective(
-      lossTypes: configuration.lossType, weights: configuration.lossWeights,
-      options: ObjectiveOptions(
-        beta: configuration.beta, labelSmoothing: configuration.labelSmoothing,
-        gammaBetaRatio: configuration.gammaBetaRatio, tregAlpha: configuration.tregAlpha))
-    let template = try objective.needs.contains(.rewards) ? ContrastiveTemplate.find(configuration.tregTemplate) : nil
+    let objective = try configuration.objective()
     let threads = threads
     let opened = try communicator.agree {
       let source = try ModelSource.open(configuration.model)
@@ -51,6 +47,8 @@ struct TrainingSetup {
           at: "reference",
           "its vocabulary has \(reference.model.vocabularySize) tokens, the model's \(source.model.vocabularySize)")
       }
+      let rewards = try objective.needs.contains(.rewards) ? configuration.tokenRewardSource() : nil
+      try rewards?.check(against: reference)
       let limits = try configuration.lengthLimits(for: source.model)
       let tokenizer = try source.pairTokenizer(source.tokenizer(), limits: limits)
       func read(_ names: [String], _ split: String?) throws -> RunTokens {
@@ -59,9 +57,10 @@ struct TrainingSetup {
           threads: threads, environment: environment, note: communicator.rank == 0 ? { Console.note($0) } : nil)
       }
       return (
-        source: source, reference: reference, tokenizer: tokenizer, train: try read(configuration.data, configuration.dataSplit),
+        source: source, reference: reference, tokenizer: tokenizer, 
+        train: try read(configuration.data, configuration.dataSplit),
         held: try configuration.heldData.isEmpty ? nil : read(configuration.heldData, configuration.evalSplit),
-        hash: try reference.contentHash, start: try source.contentHash
+        hash: try reference.contentHash, start: try source.contentHash, rewards: rewards
       )
     }
     source = opened.source
@@ -71,13 +70,14 @@ struct TrainingSetup {
     held = opened.held
     modelHash = opened.hash
     self.objective = objective
-    self.template = template
-    lowRank = try configuration.lowRank(of: opened.source.model)
+    rewardSource = opened.rewards
+    lowRank = try configuration.lowRank(of: opened.source)
     plan = try EpochPlan(
       rowCount: train.pairs.count, globalBatchSize: configuration.globalBatchSize, seed: configuration.seed,
       length: configuration.maxSteps > 0 ? .steps(configuration.maxSteps) : .epochs(configuration.numTrainEpochs))
     try communicator.requireEqual(opened.start, "the model")
     try communicator.requireEqual(modelHash, "the reference model")
+    try communicator.requireEqual(rewardSource?.modelHash ?? "none", "treg_reward_model")
     try communicator.requireEqual(train.tokens.contentHash, "the data")
     if let held { try communicator.requireEqual(held.tokens.contentHash, "eval_data") }
     try communicator.requireEqual(courseText, "the configuration")
@@ -85,7 +85,8 @@ struct TrainingSetup {
 
   /// The configuration without what may differ between ranks: paths, and how work is done.
   private var courseText: String {
-    let free = ["model", "reference", "data", "data_split", "eval_data", "eval_split", "rewards", "out", "threads"]
+    let free = ["model", "reference", "treg_reward_model", "data", "data_split", "eval_data", "eval_split", "rewards", "out", "threads",
+    ]
     return configuration.yamlText.split(separator: "\n").filter { line in
       !free.contains { line.hasPrefix($0 + ":") }
     }.joined(separator: "\n")
@@ -94,9 +95,13 @@ struct TrainingSetup {
   /// - Parameters:
   ///   - exchange: nil: as configured.
   ///   - totalSteps: steps that the learning rate's course spans; nil: those of the plan.
-  func trainer(of model: Transformer, exchange: Trainer.Exchange? = nil, totalSteps: Int? = nil) -> Trainer {
+  ///   - reference: the frozen model, where the objective needs its vocabulary.
+  func trainer(
+    of model: Transformer, reference: Transformer? = nil, exchange: Trainer.Exchange? = nil, totalSteps: Int? = nil
+  ) -> Trainer {
     Trainer(
-      model: model, objective: objective, communicator: communicator,
+      model: model, reference: reference, objective: objective, control: configuration.tokenRewardControl,
+      communicator: communicator,
       exchange: exchange ?? (configuration.gradientExchange == .reduceScatter ? .reduceScatter : .allReduce),
       schedule: LearningRateSchedule(configuration, totalSteps: totalSteps ?? plan.stepCount),
       adamW: AdamW.Options(
@@ -105,18 +110,52 @@ struct TrainingSetup {
       maximumNorm: configuration.maxGradNorm, microBatchTokens: microBatchTokens)
   }
 
-  /// The model with what is to train: itself, or with new adapters around its weights.
+  /// The frozen model.
+  func loadReference(workers: Workers) throws -> Transformer {
+    guard configuration.reference != nil else { return try loadStart(workers: workers) }
+    return try Transformer(loading: reference, weights: configuration.weightType(of: reference), workers: workers)
+  }
+
+  /// The model that training starts from, weights held as configured. An adapter that trains stands beside them.
+  func loadStart(workers: Workers) throws -> Transformer {
+    try Transformer(
+      loading: source, weights: configuration.weightType(of: source), merging: !configuration.usePeft, workers: workers)
+  }
+
+  /// Collective: the model that trains, and the reference that runs beside it where the objective needs its vocabulary.
+  ///
+  /// With new adapters on the reference's own weights the reference is those weights without them, and no second copy.
+  ///
+  /// - Parameter frozen: holds the reference's weights and becomes the model that trains where nothing speaks against it;
+  ///   let go otherwise, before another one is loaded, unless it runs beside that.
+  func policy(from frozen: inout Transformer?) throws -> (policy: Transformer, reference: Transformer?) {
+    let workers = frozen!.workers
+    let start = configuration.reference == nil && !keepsSecondCopy ? frozen : nil
+    let reference = objective.needs.referenceVocabulary ? frozen : nil
+    frozen = nil
+    return (adapted(try start ?? communicator.agree { try loadStart(workers: workers) }), reference)
+  }
+
+  /// Whether a second model's weights stay in memory while the first one trains. An adapter that goes on training
+  /// cannot be left out to have the reference: it is part of that.
+  private var keepsSecondCopy: Bool {
+    objective.needs.referenceVocabulary
+      && (configuration.reference != nil || lowRank == nil || source.adapter != nil)
+  }
+
+  /// The model with what is to train: itself, an adapter that it has, or new adapters around its weights.
   func adapted(_ model: Transformer) -> Transformer {
-    guard let lowRank else { return model }
+    guard let lowRank, model.adapter == nil else { return model }
     return Transformer(
-      description: model.description, parameters: model.parameters, workers: model.workers,
+      description: model.description, weights: model.weights, workers: model.workers,
       adapter: LowRankAdapter(lowRank, seed: UInt64(configuration.seed)))
   }
 
   func identity(of tokens: RunTokens) -> ScoreIdentity {
     ScoreIdentity(
-      modelHash: modelHash, dataHash: tokens.tokens.contentHash, rowCount: tokens.pairs.count, template: template,
-      maxLength: configuration.maxLength, maxPromptLength: configuration.maxPromptLength)
+      modelHash: modelHash, dataHash: tokens.tokens.contentHash, rowCount: tokens.pairs.count,
+      template: rewardSource?.template, rewardModelHash: rewardSource?.modelHash, maxLength: configuration.maxLength,
+      maxPromptLength: configuration.maxPromptLength)
   }
 
   /// What the largest micro-batches of the first epoch ask of any rank's memory.
@@ -139,7 +178,9 @@ struct TrainingSetup {
     return MemoryFormula.Workload(
       tokens: tokens, scoredTokens: scored,
       shards: configuration.gradientExchange == .reduceScatter ? communicator.size : 1, threads: threads,
-      lowRank: lowRank, longest: longest)
+      keepsReference: keepsSecondCopy, runsReference: objective.needs.referenceVocabulary,
+      weightBytes: configuration.weightType(of: source).byteCount, lowRank: lowRank, longest: longest,
+      processBytes: MemoryFormula.Workload.processBytes(ranks: communicator.size))
   }
 
   /// What users see before step 1.
@@ -153,9 +194,14 @@ struct TrainingSetup {
     lines.append("model: \(source.model.architecture), \(NumberFormat.count(source.model.parameterCount)) parameters")
     if let lowRank {
       lines.append(
-        "adapters: rank \(lowRank.description.rank) at \(lowRank.projections.count) projections, "
+        "adapters: rank \(lowRank.rankText) at \(lowRank.projections.count) projections, "
           + "\(NumberFormat.count(lowRank.parameterCount)) parameters train")
+      if let start = source.adapter {
+        let dropout = start.folder.dropout == 0 ? "" : "; its lora_dropout \(start.folder.dropout) is left out"
+        lines.append("they start as \(source.place), which is the reference unless another is named" + dropout)
+      }
     }
+    lines.append("objective: \(objective.name)")
     lines.append("data: \(train.summary)")
     if let held { lines.append("eval_data: \(held.summary)") }
     lines.append("steps: \(plan.stepCount), \(plan.stepsPerEpoch) per epoch")

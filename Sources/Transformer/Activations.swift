@@ -25,7 +25,7 @@ struct Activations {
   let shape: ModelShape
   private let attention: TreeAttention
   private let threads: Int
-  /// The adapters' rank, and elements of a token that their backward pass works in; 0 where there are none.
+  /// The adapters' largest rank, and elements of a token that their backward pass works in; 0 where there are none.
   private let adapterRank, adapterPerToken: Int
 
   /// Rows of the largest token panel.
@@ -34,7 +34,7 @@ struct Activations {
   private(set) var longest = 0
 
   init(shape: ModelShape, attention: TreeAttention, threads: Int, lowRank: LowRankLayout? = nil) {
-    adapterRank = lowRank?.description.rank ?? 0
+    adapterRank = lowRank?.largestRank ?? 0
     adapterPerToken = lowRank?.backwardPerToken ?? 0
     self.shape = shape
     self.attention = attention

@@ -5,7 +5,8 @@ import Compute
 ///
 ///     logprob[s] = logits[s, target] − log Σ_v exp logits[s, v],   logits = N(x[row[s]])·Wᵀ, perhaps scaled and capped
 ///
-/// Logits are kept for the backward pass while they fit the budget, and made again beyond it.
+/// Logits are kept for the backward pass while they fit the budget, and made again beyond it. Other statistics of the same
+/// logits are ``TargetStatistics``; those against a reference take its logits chunk by chunk, and again on the way back.
 struct LanguageModelHead {
   /// Targets whose logits are made together.
   static let chunkLimit = 256
@@ -15,17 +16,18 @@ struct LanguageModelHead {
   private let budget: Int
 
   private let shape: ModelShape
-  private let parameters: UnsafeMutablePointer<Float>
+  private let weights: ModelWeights
   private let workers: Workers
   private var hidden = Scratch()
   private var logits = Scratch()
   private var sums = Scratch()
   private var chunks = Panels(0, limit: chunkLimit)
   private var count = 0
+  private var request: StatisticRequest = []
 
-  init(shape: ModelShape, parameters: UnsafeMutablePointer<Float>, workers: Workers, budgetBytes: Int) {
+  init(shape: ModelShape, weights: ModelWeights, workers: Workers, budgetBytes: Int) {
     self.shape = shape
-    self.parameters = parameters
+    self.weights = weights
     self.workers = workers
     budget = budgetBytes / MemoryLayout<Float>.stride
   }
@@ -33,7 +35,7 @@ struct LanguageModelHead {
   private var width: Int { shape.width }
   private var vocabulary: Int { shape.vocabulary }
   private var norm: StreamNorm {
-    StreamNorm(shape.model, parameters: parameters, weight: shape.finalNorm, bias: shape.finalNormBias)
+    StreamNorm(shape.model, weights, weight: shape.finalNorm, bias: shape.finalNormBias)
   }
   /// Whether logits are more than a product; a cap of 0 is none.
   private var changesLogits: Bool { shape.model.logitScale != 1 || shape.model.logitCap != nil }
@@ -45,49 +47,94 @@ struct LanguageModelHead {
   /// Log of the softmax's sum and norm scale, [S] each.
   private var lse: UnsafeMutablePointer<Float> { sums.pointer }
   private var scale: UnsafeMutablePointer<Float> { sums.pointer + count }
+  /// log Σπ² and KL(π‖π_ref), [S] each, kept for the backward pass where they were asked for.
+  private var logSquares: UnsafeMutablePointer<Float> { sums.pointer + 2 * count }
+  private var policyDivergence: UnsafeMutablePointer<Float> { sums.pointer + 3 * count }
 
   private func chunkLogits(_ chunk: Range<Int>) -> UnsafeMutablePointer<Float> {
     logits.pointer + (keepsLogits ? chunk.lowerBound * vocabulary : 0)
   }
 
+  /// Takes the states of a batch's targets, from which ``project(_:into:)`` makes logits.
+  ///
   /// - Parameters:
   ///   - x: the last layer's output, [T,D].
-  ///   - logProbs: one value per target of the batch.
-  mutating func forward(
-    _ batch: PackedBatch, x: UnsafePointer<Float>, logProbs: UnsafeMutablePointer<Float>, forBackward: Bool
+  ///   - keepingLogits: makes room for all logits that fit the budget, not for one chunk alone.
+  mutating func take(
+    _ batch: PackedBatch, x: UnsafePointer<Float>, request: StatisticRequest = [], keepingLogits: Bool = false
   ) {
     count = batch.targetCount
+    self.request = request
     guard count > 0 else { return }
     chunks = Panels(count, limit: Self.chunkLimit)
     _ = hidden.reserve(4 * count * width)
-    _ = sums.reserve(2 * count)
-    _ = logits.reserve(max((forBackward && keepsLogits ? count : chunks.size) * vocabulary, width))
+    _ = sums.reserve((request.isEmpty ? 2 : 4) * count)
+    _ = logits.reserve(max((keepingLogits && keepsLogits ? count : chunks.size) * vocabulary, width))
     for target in 0..<count {
       (states(0) + target * width).update(from: x + Int(batch.targetRows[target]) * width, count: width)
     }
     norm.forward(states(1), scale: scale, x: states(0), rows: count)
-    for index in 0..<chunks.count {
+  }
+
+  /// - Parameters:
+  ///   - x: the last layer's output, [T,D].
+  ///   - reference: has taken the same targets; needed where divergences from it are asked for.
+  /// - Returns: one value per target of the batch for log π and whatever is asked for.
+  mutating func forward(
+    _ batch: PackedBatch, x: UnsafePointer<Float>, request: StatisticRequest, reference: LanguageModelHead?,
+    forBackward: Bool
+  ) -> TargetStatistics {
+    take(batch, x: x, request: request, keepingLogits: forBackward)
+    precondition(reference.map { $0.count == count } ?? true, "the reference has other targets")
+    var result = TargetStatistics(count: count, request: request)
+    for index in 0..<(count > 0 ? chunks.count : 0) {
       let chunk = chunks[index]
       // A pass without a backward reuses one chunk's room.
       let room = forBackward ? chunkLogits(chunk) : logits.pointer
       project(chunk, into: room)
-      workers.run(chunk.count) { row, _ in
-        let target = chunk.lowerBound + row
-        let values = room + row * vocabulary
-        lse[target] = tk_log_sum_exp(values, Int64(vocabulary))
-        logProbs[target] = values[Int(batch.targetTokens[target])] - lse[target]
+      let other = request.needsReference ? reference?.projectOnce(chunk) : nil
+      precondition(!request.needsReference || other != nil, "divergences need a reference")
+      result.withPointers { logProbs, squares, fromReference, fromPolicy in
+        workers.run(chunk.count) { row, _ in
+          let target = chunk.lowerBound + row
+          let values = room + row * vocabulary
+          lse[target] = tk_log_sum_exp(values, Int64(vocabulary))
+          logProbs[target] = values[Int(batch.targetTokens[target])] - lse[target]
+          if let squares {
+            logSquares[target] = tk_log_square_sum(values, lse[target], Int64(vocabulary))
+            squares[target] = logSquares[target]
+          }
+          if let other, let reference {
+            var divergence: Float = 0
+            tk_divergences(
+              values, lse[target], other + row * vocabulary, reference.lse[target], Int64(vocabulary), &divergence,
+              policyDivergence + target)
+            fromReference?[target] = divergence
+            fromPolicy?[target] = policyDivergence[target]
+          }
+        }
       }
     }
+    return result
+  }
+
+  /// Logits of a chunk in the room of one, and the logarithms of their sums.
+  private func projectOnce(_ chunk: Range<Int>) -> UnsafeMutablePointer<Float> {
+    let room = logits.pointer
+    project(chunk, into: room)
+    workers.run(chunk.count) { row, _ in
+      lse[chunk.lowerBound + row] = tk_log_sum_exp(room + row * vocabulary, Int64(vocabulary))
+    }
+    return room
   }
 
   private func project(_ chunk: Range<Int>, into room: UnsafeMutablePointer<Float>) {
     let tiles = Panels(vocabulary, limit: Self.vocabularyTile)
     let normed = states(1) + chunk.lowerBound * width
-    workers.run(tiles.count) { item, _ in
+    workers.run(tiles.count) { item, worker in
       let tile = tiles[item]
-      MatrixMultiply.forward(
-        y: room + tile.lowerBound, x: normed, w: parameters + shape.head + tile.lowerBound * width, rows: chunk.count,
-        outputs: tile.count, inputs: width, yStride: vocabulary)
+      weights.matrix(shape.head + tile.lowerBound * width, outputs: tile.count, inputs: width, worker: worker)
+        .forward(y: room + tile.lowerBound, x: normed, rows: chunk.count, yStride: vocabulary)
     }
     guard changesLogits else { return }
     workers.run(chunk.count) { row, _ in
@@ -95,12 +142,15 @@ struct LanguageModelHead {
     }
   }
 
-  /// Adds to `dx` the gradient of Σ coefficient·logprob, and the weights' to `gradients`, if those are wanted.
+  /// Adds to `dx` the gradient of Σ coefficient·statistic, and the weights' to `gradients`, if those are wanted.
+  ///
+  /// - Parameter reference: as in the forward pass.
   func backward(
-    _ batch: PackedBatch, coefficients: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>,
-    gradients: UnsafeMutablePointer<Float>?
+    _ batch: PackedBatch, coefficients: TargetCoefficients, reference: LanguageModelHead?,
+    dx: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>?
   ) {
     guard count > 0 else { return }
+    precondition(coefficients.request.isSubset(of: request), "coefficients of statistics that were not made")
     let dnormed = states(2)
     let dstates = states(3)
     let tiles = Panels(vocabulary, limit: Self.vocabularyTile)
@@ -108,23 +158,14 @@ struct LanguageModelHead {
       let chunk = chunks[index]
       let room = chunkLogits(chunk)
       if !keepsLogits { project(chunk, into: room) }
-      workers.run(chunk.count) { row, _ in
-        let target = chunk.lowerBound + row
-        let (values, token) = (room + row * vocabulary, Int64(batch.targetTokens[target]))
-        if changesLogits {
-          tk_log_prob_backward_capped(
-            values, lse[target], coefficients[target], token, shape.model.logitScale, cap, Int64(vocabulary))
-        } else {
-          tk_log_prob_backward(values, lse[target], coefficients[target], token, Int64(vocabulary))
-        }
-      }
+      logitsBackward(chunk, room, batch, coefficients, reference)
       let rows = Panels(chunk.count, limit: 64)
-      workers.run(rows.count + (gradients == nil ? 0 : tiles.count)) { item, _ in
+      workers.run(rows.count + (gradients == nil ? 0 : tiles.count)) { item, worker in
         if item < rows.count {
           let part = rows[item]
-          MatrixMultiply.backwardInput(
+          weights.matrix(shape.head, outputs: vocabulary, inputs: width, worker: worker).backwardInput(
             dx: dnormed + (chunk.lowerBound + part.lowerBound) * width, dy: room + part.lowerBound * vocabulary,
-            w: parameters + shape.head, rows: part.count, outputs: vocabulary, inputs: width)
+            rows: part.count)
         } else {
           let tile = tiles[item - rows.count]
           MatrixMultiply.backwardWeight(
@@ -143,6 +184,35 @@ struct LanguageModelHead {
       scale: scale, rows: count)
     for target in 0..<count {
       tk_add(dx + Int(batch.targetRows[target]) * width, dstates + target * width, Int64(width))
+    }
+  }
+
+  /// Turns a chunk's logits into the gradients of the products they came from.
+  private func logitsBackward(
+    _ chunk: Range<Int>, _ room: UnsafeMutablePointer<Float>, _ batch: PackedBatch, _ coefficients: TargetCoefficients,
+    _ reference: LanguageModelHead?
+  ) {
+    let other = coefficients.request.needsReference ? reference?.projectOnce(chunk) : nil
+    precondition(!coefficients.request.needsReference || other != nil, "divergences need a reference")
+    let size = Int64(vocabulary)
+    workers.run(chunk.count) { row, _ in
+      let target = chunk.lowerBound + row
+      let (values, token) = (room + row * vocabulary, Int64(batch.targetTokens[target]))
+      if !coefficients.request.isEmpty {
+        var own = tk_statistics(
+          log_prob: coefficients.logProbs[target], log_squares: coefficients.logSquares?[target] ?? 0,
+          reference_divergence: coefficients.referenceDivergence?[target] ?? 0,
+          policy_divergence: coefficients.policyDivergence?[target] ?? 0)
+        tk_statistics_backward(
+          values, lse[target], other.map { $0 + row * vocabulary }, other == nil ? 0 : reference!.lse[target], token,
+          &own, request.contains(.logSquares) ? logSquares[target] : 0, other == nil ? 0 : policyDivergence[target],
+          shape.model.logitScale, cap, size)
+      } else if changesLogits {
+        tk_log_prob_backward_capped(
+          values, lse[target], coefficients.logProbs[target], token, shape.model.logitScale, cap, size)
+      } else {
+        tk_log_prob_backward(values, lse[target], coefficients.logProbs[target], token, size)
+      }
     }
   }
 }

@@ -14,7 +14,8 @@ import ModelDescription
 struct Layer {
   let shape: ModelShape
   let weights: ModelShape.Layer
-  let parameters: UnsafeMutablePointer<Float>
+  /// Of the whole model.
+  let values: ModelWeights
   let attention: TreeAttention
   let workers: Workers
   /// What trains instead of the layer's own weights; nil when those do.
@@ -23,7 +24,7 @@ struct Layer {
   private var width: Int { shape.width }
 
   private func norm(_ weight: Int?, _ bias: Int? = nil) -> StreamNorm? {
-    weight.map { StreamNorm(shape.model, parameters: parameters, weight: $0, bias: bias) }
+    weight.map { StreamNorm(shape.model, values, weight: $0, bias: bias) }
   }
   private var attentionNorm: StreamNorm? { norm(weights.attentionNorm, weights.attentionNormBias) }
   private var outputNorm: StreamNorm? { norm(weights.outputNorm) }
@@ -33,11 +34,12 @@ struct Layer {
   /// y[rows,N] = x[rows,K]·Wᵀ + b and what an adapter adds, or added to y.
   private func project(
     _ role: Parameter.Role, _ y: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, weight: Int, bias: Int?,
-    rows: Int, outputs: Int, inputs: Int, adapterMemory: UnsafeMutablePointer<Float>, accumulate: Bool = false
+    rows: Int, outputs: Int, inputs: Int, adapterMemory: UnsafeMutablePointer<Float>, worker: Int,
+    accumulate: Bool = false
   ) {
-    MatrixMultiply.forward(
-      y: y, x: x, w: parameters + weight, rows: rows, outputs: outputs, inputs: inputs, accumulate: accumulate)
-    if let bias { tk_add_bias(y, parameters + bias, Int64(rows), Int64(outputs)) }
+    values.matrix(weight, outputs: outputs, inputs: inputs, worker: worker)
+      .forward(y: y, x: x, rows: rows, accumulate: accumulate)
+    if let bias { tk_add_bias(y, values.vector(bias), Int64(rows), Int64(outputs)) }
     adapter?.forward(role, y, width: outputs, x: x, rows: rows, memory: adapterMemory)
   }
 
@@ -51,6 +53,7 @@ struct Layer {
     workers.run(room.panels.count) { item, worker in
       projectQueries(
         room.panels[item], kept: kept, memory: room.desk(worker), adapterMemory: room.adapterDesk(worker),
+        worker: worker,
         rotary: rotary)
     }
     workers.run(attentionItems.count) { item, worker in
@@ -60,13 +63,14 @@ struct Layer {
     }
     workers.run(room.panels.count) { item, worker in
       mix(
-        room.panels[item], kept: kept, y: y, memory: room.desk(worker), adapterMemory: room.adapterDesk(worker))
+        room.panels[item], kept: kept, y: y, memory: room.desk(worker), adapterMemory: room.adapterDesk(worker),
+        worker: worker)
     }
   }
 
   private func projectQueries(
     _ panel: Range<Int>, kept: Activations.Layer, memory normed: UnsafeMutablePointer<Float>,
-    adapterMemory: UnsafeMutablePointer<Float>, rotary: Rotation?
+    adapterMemory: UnsafeMutablePointer<Float>, worker: Int, rotary: Rotation?
   ) {
     let first = panel.lowerBound
     let rows = panel.count
@@ -78,8 +82,8 @@ struct Layer {
     }
     project(
       .queryKeyValue, qkv, input, weight: weights.qkv, bias: weights.qkvBias, rows: rows, outputs: shape.qkvWidth,
-      inputs: width, adapterMemory: adapterMemory)
-    if let queryKeyNorm = QueryKeyNorm(shape, weights, parameters) {
+      inputs: width, adapterMemory: adapterMemory, worker: worker)
+    if let queryKeyNorm = QueryKeyNorm(shape, weights, values) {
       queryKeyNorm.forward(qkv, raw: kept.rawQueryKey + first * shape.queryKeyWidth, rows: rows)
     }
     rotary?.turn(qkv, first: first, rows: rows, direction: 1)
@@ -87,7 +91,7 @@ struct Layer {
 
   private func mix(
     _ panel: Range<Int>, kept: Activations.Layer, y: UnsafeMutablePointer<Float>,
-    memory: UnsafeMutablePointer<Float>, adapterMemory: UnsafeMutablePointer<Float>
+    memory: UnsafeMutablePointer<Float>, adapterMemory: UnsafeMutablePointer<Float>, worker: Int
   ) {
     let first = panel.lowerBound
     let rows = panel.count
@@ -100,7 +104,7 @@ struct Layer {
       weight: weights.output,
       bias: weights.outputBias, norm: outputNorm, inputs: shape.queryWidth, rows: rows,
       branch: kept.attentionBranch.map { $0 + first * width }, scale: kept.attentionBranchScale.map { $0 + first },
-      memory: normed, adapterMemory: adapterMemory)
+      memory: normed, adapterMemory: adapterMemory, worker: worker)
     var input = UnsafePointer(middle)
     if let mlpNorm {
       mlpNorm.forward(normed, scale: kept.middleScale + first, x: middle, rows: rows)
@@ -108,7 +112,7 @@ struct Layer {
     }
     project(
       .mlpInput, hidden, input, weight: weights.mlpInput, bias: weights.mlpInputBias, rows: rows,
-      outputs: shape.mlpInputWidth, inputs: width, adapterMemory: adapterMemory)
+      outputs: shape.mlpInputWidth, inputs: width, adapterMemory: adapterMemory, worker: worker)
     if shape.model.gatesMLP {
       tk_gated(product, hidden, Int64(rows), Int64(shape.mlpWidth), shape.activation)
     } else {
@@ -118,7 +122,7 @@ struct Layer {
       .mlpOutput, y + first * width, middle, product, weight: weights.mlpOutput, bias: weights.mlpOutputBias,
       norm: mlpOutputNorm,
       inputs: shape.mlpWidth, rows: rows, branch: kept.mlpBranch.map { $0 + first * width },
-      scale: kept.mlpBranchScale.map { $0 + first }, memory: normed, adapterMemory: adapterMemory)
+      scale: kept.mlpBranchScale.map { $0 + first }, memory: normed, adapterMemory: adapterMemory, worker: worker)
   }
 
   /// Where a branch joins the stream again: y = stream + r·N(x·Wᵀ + b).
@@ -130,19 +134,19 @@ struct Layer {
     _ role: Parameter.Role, _ y: UnsafeMutablePointer<Float>, _ stream: UnsafePointer<Float>,
     _ x: UnsafePointer<Float>, weight: Int, bias: Int?, norm: StreamNorm?, inputs: Int, rows: Int,
     branch: UnsafeMutablePointer<Float>?, scale: UnsafeMutablePointer<Float>?, memory: UnsafeMutablePointer<Float>,
-    adapterMemory: UnsafeMutablePointer<Float>
+    adapterMemory: UnsafeMutablePointer<Float>, worker: Int
   ) {
     y.update(from: stream, count: rows * width)
     guard shape.model.changesBranches else {
       project(
         role, y, x, weight: weight, bias: bias, rows: rows, outputs: width, inputs: inputs,
-        adapterMemory: adapterMemory, accumulate: true)
+        adapterMemory: adapterMemory, worker: worker, accumulate: true)
       return
     }
     let sum = branch ?? memory
     project(
       role, sum, x, weight: weight, bias: bias, rows: rows, outputs: width, inputs: inputs,
-      adapterMemory: adapterMemory)
+      adapterMemory: adapterMemory, worker: worker)
     if let norm {
       norm.forward(memory, scale: scale!, x: sum, rows: rows)
     }
@@ -162,7 +166,8 @@ struct Layer {
     let sums = NormSums(room, gradients: gradients, weights: weights)
     workers.run(room.panels.count) { item, worker in
       sums.clear(panel: item)
-      backwardMix(room.panels[item], kept: kept, work: work, memory: room.desk(worker), sums: sums, panel: item)
+      backwardMix(
+        room.panels[item], kept: kept, work: work, memory: room.desk(worker), worker: worker, sums: sums, panel: item)
     }
 
     let products = mixGradients(kept: kept, work: work, gradients: gradients)
@@ -179,7 +184,9 @@ struct Layer {
     }
     workers.run(room.panels.count) { item, worker in
       backwardQueries(
-        room.panels[item], kept: kept, work: work, rotary: rotary, memory: room.desk(worker), sums: sums, panel: item)
+        room.panels[item], kept: kept, work: work, rotary: rotary, memory: room.desk(worker), worker: worker,
+        sums: sums,
+        panel: item)
     }
     let input = attentionNorm == nil ? kept.input : work.normed
     let queries: [WeightGradient]
@@ -229,7 +236,7 @@ struct Layer {
   /// Through the MLP and its norms, and into the attention's output.
   private func backwardMix(
     _ panel: Range<Int>, kept: Activations.Layer, work: Activations.Backward, memory: UnsafeMutablePointer<Float>,
-    sums: NormSums, panel item: Int
+    worker: Int, sums: NormSums, panel item: Int
   ) {
     let first = panel.lowerBound
     let rows = panel.count
@@ -245,9 +252,8 @@ struct Layer {
     part(
       dbranch, stream, norm: mlpOutputNorm, branch: kept.mlpBranch.map { $0 + first * width },
       scale: kept.mlpBranchScale.map { $0 + first }, dweight: sums[.mlpOutputNorm, item], rows: rows)
-    MatrixMultiply.backwardInput(
-      dx: dproduct, dy: dbranch, w: parameters + weights.mlpOutput, rows: rows, outputs: width,
-      inputs: shape.mlpWidth)
+    values.matrix(weights.mlpOutput, outputs: width, inputs: shape.mlpWidth, worker: worker)
+      .backwardInput(dx: dproduct, dy: dbranch, rows: rows)
     adapter?.backwardInput(
       .mlpOutput, dx: dproduct, dy: dbranch, width: width, first: first, rows: rows, room: work.adapter)
     if shape.model.gatesMLP {
@@ -256,9 +262,8 @@ struct Layer {
       tk_activate_backward(dhidden, product, dproduct, hidden, Int64(rows * shape.mlpWidth), shape.activation)
     }
     adapter?.again(.mlpOutput, x: product, first: first, rows: rows, room: work.adapter)
-    MatrixMultiply.backwardInput(
-      dx: dnormed, dy: dhidden, w: parameters + weights.mlpInput, rows: rows, outputs: shape.mlpInputWidth,
-      inputs: width)
+    values.matrix(weights.mlpInput, outputs: shape.mlpInputWidth, inputs: width, worker: worker)
+      .backwardInput(dx: dnormed, dy: dhidden, rows: rows)
     adapter?.backwardInput(
       .mlpInput, dx: dnormed, dy: dhidden, width: shape.mlpInputWidth, first: first, rows: rows, room: work.adapter)
     let normed = work.normed + first * width
@@ -279,9 +284,8 @@ struct Layer {
         scale: kept.attentionBranchScale.map { $0 + first }, dweight: sums[.attentionOutputNorm, item], rows: rows)
     }
     let dattended = work.dattention + first * shape.queryWidth
-    MatrixMultiply.backwardInput(
-      dx: dattended, dy: dattention, w: parameters + weights.output, rows: rows, outputs: width,
-      inputs: shape.queryWidth)
+    values.matrix(weights.output, outputs: width, inputs: shape.queryWidth, worker: worker)
+      .backwardInput(dx: dattended, dy: dattention, rows: rows)
     adapter?.backwardInput(
       .attentionOutput, dx: dattended, dy: dattention, width: width, first: first, rows: rows, room: work.adapter)
     adapter?.again(
@@ -306,20 +310,20 @@ struct Layer {
   /// From the gradients of rotated queries, keys and values to the layer's input.
   private func backwardQueries(
     _ panel: Range<Int>, kept: Activations.Layer, work: Activations.Backward, rotary: Rotation?,
-    memory dnormed: UnsafeMutablePointer<Float>, sums: NormSums, panel item: Int
+    memory dnormed: UnsafeMutablePointer<Float>, worker: Int, sums: NormSums, panel item: Int
   ) {
     let first = panel.lowerBound
     let rows = panel.count
     let dqkv = work.dqkv + first * shape.qkvWidth
     let input = kept.input + first * width
     rotary?.turn(dqkv, first: first, rows: rows, direction: -1)
-    if let queryKeyNorm = QueryKeyNorm(shape, weights, parameters) {
+    if let queryKeyNorm = QueryKeyNorm(shape, weights, values) {
       queryKeyNorm.backward(
         dqkv, raw: kept.rawQueryKey + first * shape.queryKeyWidth, dquery: sums[.queryNorm, item],
         dkey: sums[.keyNorm, item], rows: rows)
     }
-    MatrixMultiply.backwardInput(
-      dx: dnormed, dy: dqkv, w: parameters + weights.qkv, rows: rows, outputs: shape.qkvWidth, inputs: width)
+    values.matrix(weights.qkv, outputs: shape.qkvWidth, inputs: width, worker: worker)
+      .backwardInput(dx: dnormed, dy: dqkv, rows: rows)
     adapter?.backwardInput(
       .queryKeyValue, dx: dnormed, dy: dqkv, width: shape.qkvWidth, first: first, rows: rows, room: work.adapter)
     let normed = work.normed + first * width

@@ -13,27 +13,29 @@ struct LayerAdapter {
     let role: Parameter.Role
     let outputs: Range<Int>
     let inputs: Int
+    let rank: Int
+    let scale: Float
     let a, b: Int
+    /// Ranks of the terms before it.
+    let place: Int
   }
 
   private let terms: [Term]
   private let values: UnsafeMutablePointer<Float>
-  private let rank: Int
-  private let scale: Float
 
   /// - Parameters:
   ///   - values: A and B of all layers, laid out as `layout` says.
   ///   - layer: which layer's to take.
   init(_ layout: LowRankLayout, values: UnsafeMutablePointer<Float>, layer: Int) {
-    terms = layout.projections.filter { $0.layer == layer }.map {
-      Term(role: $0.role, outputs: $0.outputs, inputs: $0.inputs, a: $0.a.offset, b: $0.b.offset)
+    var place = 0
+    terms = layout.projections.filter { $0.layer == layer }.map { projection in
+      defer { place += projection.rank }
+      return Term(
+        role: projection.role, outputs: projection.outputs, inputs: projection.inputs, rank: projection.rank,
+        scale: Float(projection.scale), a: projection.a.offset, b: projection.b.offset, place: place)
     }
     self.values = values
-    rank = layout.description.rank
-    scale = Float(layout.description.scale)
   }
-
-  var termCount: Int { terms.count }
 
   /// Adds to the outputs of a product.
   ///
@@ -48,13 +50,13 @@ struct LayerAdapter {
       hidden(term, x: x, rows: rows, into: memory)
       MatrixMultiply.forward(
         y: y + term.outputs.lowerBound, x: memory, w: values + term.b, rows: rows, outputs: term.outputs.count,
-        inputs: rank, yStride: width, accumulate: true)
+        inputs: term.rank, yStride: width, accumulate: true)
     }
   }
 
   private func hidden(_ term: Term, x: UnsafePointer<Float>, rows: Int, into h: UnsafeMutablePointer<Float>) {
-    MatrixMultiply.forward(y: h, x: x, w: values + term.a, rows: rows, outputs: rank, inputs: term.inputs)
-    tk_scale(h, scale, Int64(rows * rank))
+    MatrixMultiply.forward(y: h, x: x, w: values + term.a, rows: rows, outputs: term.rank, inputs: term.inputs)
+    tk_scale(h, term.scale, Int64(rows * term.rank))
   }
 
   /// Room of the backward pass: h and dh of every term, for all tokens.
@@ -63,11 +65,13 @@ struct LayerAdapter {
     let tokens: Int
   }
 
-  private func h(_ place: Int, _ room: Room) -> UnsafeMutablePointer<Float> {
-    room.pointer + 2 * place * room.tokens * rank
+  private func h(_ term: Term, _ room: Room) -> UnsafeMutablePointer<Float> {
+    room.pointer + 2 * term.place * room.tokens
   }
 
-  private func dh(_ place: Int, _ room: Room) -> UnsafeMutablePointer<Float> { h(place, room) + room.tokens * rank }
+  private func dh(_ term: Term, _ room: Room) -> UnsafeMutablePointer<Float> {
+    h(term, room) + room.tokens * term.rank
+  }
 
   /// Keeps dh of the tokens from `first` on and adds to their dx.
   ///
@@ -76,21 +80,22 @@ struct LayerAdapter {
     _ role: Parameter.Role, dx: UnsafeMutablePointer<Float>, dy: UnsafePointer<Float>, width: Int, first: Int,
     rows: Int, room: Room
   ) {
-    for (place, term) in terms.enumerated() where term.role == role {
-      let gradient = dh(place, room) + first * rank
+    for term in terms where term.role == role {
+      let gradient = dh(term, room) + first * term.rank
       MatrixMultiply.backwardInput(
         dx: gradient, dy: dy + term.outputs.lowerBound, w: values + term.b, rows: rows, outputs: term.outputs.count,
-        inputs: rank, dyStride: width)
-      tk_scale(gradient, scale, Int64(rows * rank))
+        inputs: term.rank, dyStride: width)
+      tk_scale(gradient, term.scale, Int64(rows * term.rank))
       MatrixMultiply.backwardInput(
-        dx: dx, dy: gradient, w: values + term.a, rows: rows, outputs: rank, inputs: term.inputs, accumulate: true)
+        dx: dx, dy: gradient, w: values + term.a, rows: rows, outputs: term.rank, inputs: term.inputs,
+        accumulate: true)
     }
   }
 
   /// Makes h of the tokens from `first` on once more, from the product's inputs.
   func again(_ role: Parameter.Role, x: UnsafePointer<Float>, first: Int, rows: Int, room: Room) {
-    for (place, term) in terms.enumerated() where term.role == role {
-      hidden(term, x: x, rows: rows, into: h(place, room) + first * rank)
+    for term in terms where term.role == role {
+      hidden(term, x: x, rows: rows, into: h(term, room) + first * term.rank)
     }
   }
 
@@ -103,12 +108,12 @@ struct LayerAdapter {
     _ role: Parameter.Role, dy: UnsafePointer<Float>, width: Int, x: UnsafePointer<Float>,
     gradients: UnsafeMutablePointer<Float>, room: Room
   ) -> [WeightGradient] {
-    terms.enumerated().filter { $1.role == role }.flatMap { place, term in
+    terms.filter { $0.role == role }.flatMap { term in
       [
         WeightGradient(
-          gradients + term.b, dy: dy + term.outputs.lowerBound, x: h(place, room), outputs: term.outputs.count,
-          inputs: rank, dyStride: width),
-        WeightGradient(gradients + term.a, dy: dh(place, room), x: x, outputs: rank, inputs: term.inputs),
+          gradients + term.b, dy: dy + term.outputs.lowerBound, x: h(term, room), outputs: term.outputs.count,
+          inputs: term.rank, dyStride: width),
+        WeightGradient(gradients + term.a, dy: dh(term, room), x: x, outputs: term.rank, inputs: term.inputs),
       ]
     }
   }

@@ -11,10 +11,10 @@ struct QueryKeyNorm {
   private let keyStart, rawCount: Int
 
   /// Nil for a model without.
-  init?(_ shape: ModelShape, _ weights: ModelShape.Layer, _ parameters: UnsafePointer<Float>) {
+  init?(_ shape: ModelShape, _ weights: ModelShape.Layer, _ values: ModelWeights) {
     guard let kind = shape.model.queryKeyNorm else { return nil }
-    query = parameters + weights.queryNorm!
-    key = parameters + weights.keyNorm!
+    query = values.vector(weights.queryNorm!)
+    key = values.vector(weights.keyNorm!)
     let isPerHead = kind == .perHead
     queryGroups = isPerHead ? Int64(shape.heads) : 1
     keyGroups = isPerHead ? Int64(shape.keyValueHeads) : 1

@@ -9,10 +9,10 @@ struct StreamNorm {
   private let width: Int64
 
   /// - Parameters:
-  ///   - weight, bias: offsets into `parameters`; a LayerNorm has both.
-  init(_ model: ModelDescription, parameters: UnsafePointer<Float>, weight: Int, bias: Int?) {
-    self.weight = parameters + weight
-    self.bias = bias.map { parameters + $0 }
+  ///   - weight, bias: where they begin in the flat buffer; a LayerNorm has both.
+  init(_ model: ModelDescription, _ values: ModelWeights, weight: Int, bias: Int?) {
+    self.weight = values.vector(weight)
+    self.bias = bias.map { values.vector($0) }
     shift = model.norm.shift
     epsilon = model.norm.epsilon
     width = Int64(model.width)

@@ -8,78 +8,123 @@ import ModelDescription
 /// number of threads. Not safe for use from several threads at once; it holds the room that its passes work in.
 package final class Transformer {
   package let description: ModelDescription
-  /// All weights, laid out as ``ModelDescription/parameters`` says.
-  package let parameters: FloatBuffer
+  /// All weights, laid out as ``ModelDescription/parameters`` says; whoever writes to them calls ``weightsChanged()``.
+  package let weights: WeightBuffer
   package let workers: Workers
-  /// Low-rank adapters, which then train in place of ``parameters``.
+  /// Low-rank adapters, which then train in place of ``weights``.
   package let adapter: LowRankAdapter?
   /// What trains.
   package let trained: TrainedParameters
-  /// The values that train, laid out as ``trained``.
-  package var trainedValues: FloatBuffer { adapter?.values ?? parameters }
 
+  private let values: ModelWeights
   private let shape: ModelShape
   private let layers: [Layer]
   private let attention: TreeAttention
   private var rotary: [RotaryTable]
   private var room: Activations
   private var head: LanguageModelHead
+  private var referenceHead: LanguageModelHead?
   private var awaitsBackward = false
 
   /// - Parameters:
   ///   - adapter: is added to the model's projections; the model's own weights then get no gradient.
   ///   - logitBudgetBytes: logits kept between forward and backward; beyond it they are made twice.
-  /// - Precondition: `parameters` has the size the description asks for.
+  /// - Precondition: `weights` has the size the description asks for.
   package init(
-    description: ModelDescription, parameters: FloatBuffer, workers: Workers, adapter: LowRankAdapter? = nil,
+    description: ModelDescription, weights: WeightBuffer, workers: Workers, adapter: LowRankAdapter? = nil,
     logitBudgetBytes: Int = 256 << 20
   ) {
     precondition(
-      parameters.count >= description.bufferCount,
-      "\(parameters.count) floats for a model of \(description.bufferCount)")
+      weights.count >= description.bufferCount, "\(weights.count) weights for a model of \(description.bufferCount)")
+    let values = ModelWeights(weights, of: description, threads: workers.threads)
     let shape = ModelShape(description)
     let attention = TreeAttention(
       heads: shape.heads, keyValueHeads: shape.keyValueHeads, headWidth: shape.headWidth)
     self.description = description
-    self.parameters = parameters
+    self.weights = weights
+    self.values = values
     self.workers = workers
     self.adapter = adapter
     trained = TrainedParameters(description, lowRank: adapter?.layout)
     self.shape = shape
     self.attention = attention
-    layers = shape.layers.enumerated().map { index, weights in
+    layers = shape.layers.enumerated().map { index, offsets in
       Layer(
-        shape: shape, weights: weights, parameters: parameters.pointer, attention: attention, workers: workers,
+        shape: shape, weights: offsets, values: values, attention: attention, workers: workers,
         adapter: adapter.map { LayerAdapter($0.layout, values: $0.values.pointer, layer: index) })
     }
     rotary = description.ropes.map { RotaryTable($0, dimension: description.rotaryDimension) }
     room = Activations(
       shape: shape, attention: attention, threads: workers.threads, lowRank: adapter?.layout)
     head = LanguageModelHead(
-      shape: shape, parameters: parameters.pointer, workers: workers, budgetBytes: logitBudgetBytes)
+      shape: shape, weights: values, workers: workers, budgetBytes: logitBudgetBytes)
   }
+
+  /// fp32 weights, as ``init(description:weights:workers:adapter:logitBudgetBytes:)``.
+  package convenience init(
+    description: ModelDescription, parameters: FloatBuffer, workers: Workers, adapter: LowRankAdapter? = nil,
+    logitBudgetBytes: Int = 256 << 20
+  ) {
+    self.init(
+      description: description, weights: WeightBuffer(parameters), workers: workers, adapter: adapter,
+      logitBudgetBytes: logitBudgetBytes)
+  }
+
+  /// Lets the next pass see what was written to ``weights``.
+  package func weightsChanged() { values.refresh() }
 
   /// log π of every target of the batch, S values, each in natural logarithm.
   ///
   /// - Parameter forBackward: keeps what ``backward(_:coefficients:gradients:finished:)`` needs.
   /// - Precondition: token ids lie in the vocabulary.
   package func forward(_ batch: PackedBatch, forBackward: Bool = false) -> [Float] {
-    let embedding = parameters.pointer + shape.embedding
+    statistics(of: batch, [], forBackward: forBackward).logProbs
+  }
+
+  /// log π of every target of the batch, and what else is asked for, S values each.
+  ///
+  /// - Parameters:
+  ///   - reference: runs over the same targets, layer by layer before this model; its states stay until the backward pass.
+  ///   - forBackward: keeps what ``backward(_:coefficients:gradients:finished:)`` needs.
+  /// - Precondition: token ids lie in the vocabulary, which the reference shares; divergences come with a reference.
+  package func statistics(
+    of batch: PackedBatch, _ request: StatisticRequest, reference: ReferencePass? = nil, forBackward: Bool = false
+  ) -> TargetStatistics {
+    referenceHead = nil
+    if request.needsReference, let reference {
+      precondition(reference.model !== self && reference.model.shape.vocabulary == shape.vocabulary, "a second model")
+      let other = reference.model
+      let x = other.runLayers(reference.batch, forBackward: false)
+      other.awaitsBackward = false
+      other.head.take(reference.batch, x: x)
+      referenceHead = other.head
+    }
+    let x = runLayers(batch, forBackward: forBackward)
+    awaitsBackward = forBackward
+    return head.forward(batch, x: x, request: request, reference: referenceHead, forBackward: forBackward)
+  }
+
+  /// The last layer's output, [T,D].
+  private func runLayers(_ batch: PackedBatch, forBackward: Bool) -> UnsafeMutablePointer<Float> {
     for token in batch.tokens { precondition(token >= 0 && token < shape.vocabulary, "token \(token)") }
     for index in rotary.indices { rotary[index].reserve(batch) }
     room.reserve(batch, forBackward: forBackward)
     let input = room.input(0, kept: forBackward)
     for (row, token) in batch.tokens.enumerated() {
-      (input + row * shape.width).update(from: embedding + Int(token) * shape.width, count: shape.width)
+      weights.read(
+        from: shape.embedding + Int(token) * shape.width, count: shape.width, into: input + row * shape.width)
     }
     if description.embeddingScale != 1 {
       tk_scale(input, description.embeddingScale, Int64(batch.tokenCount * shape.width))
     }
     if let positions = shape.positions {
       precondition(batch.longestPath <= description.positionCount!, "\(batch.longestPath) positions")
-      for (row, position) in batch.positions.enumerated() {
-        tk_add(
-          input + row * shape.width, parameters.pointer + positions + Int(position) * shape.width, Int64(shape.width))
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: shape.width) { embedding in
+        let embedding = embedding.baseAddress!
+        for (row, position) in batch.positions.enumerated() {
+          weights.read(from: positions + Int(position) * shape.width, count: shape.width, into: embedding)
+          tk_add(input + row * shape.width, embedding, Int64(shape.width))
+        }
       }
     }
     let rotations = rotary.map { Rotation($0, batch, shape: shape) }
@@ -89,14 +134,7 @@ package final class Transformer {
         batch, kept: room.layer(index, kept: forBackward), y: room.input(index + 1, kept: forBackward), room: room,
         rotary: layer.weights.rope.map { rotations[$0] }, attentionItems: items)
     }
-    awaitsBackward = forBackward
-    return [Float](unsafeUninitializedCapacity: batch.targetCount) { logProbs, count in
-      if let address = logProbs.baseAddress {
-        head.forward(
-          batch, x: room.input(layers.count, kept: forBackward), logProbs: address, forBackward: forBackward)
-      }
-      count = batch.targetCount
-    }
+    return room.input(layers.count, kept: forBackward)
   }
 
   /// Adds the gradient of Σ_s coefficients[s]·logprob[s] to `gradients`, for the batch of the last forward pass.
@@ -109,18 +147,26 @@ package final class Transformer {
   package func backward(
     _ batch: PackedBatch, coefficients: [Float], gradients: FloatBuffer, finished: (Range<Int>) -> Void = { _ in }
   ) {
+    backward(batch, coefficients: TargetCoefficients(logProbs: coefficients), gradients: gradients, finished: finished)
+  }
+
+  /// Adds the gradient of Σ_s Σ coefficients[s]·statistic[s] to `gradients`; as the pass for log-probs alone.
+  ///
+  /// - Precondition: the last forward pass was asked for the statistics that have coefficients, and the reference it ran
+  ///   with has done nothing since.
+  package func backward(
+    _ batch: PackedBatch, coefficients: TargetCoefficients, gradients: FloatBuffer,
+    finished: (Range<Int>) -> Void = { _ in }
+  ) {
     precondition(awaitsBackward, "a backward pass follows a forward pass that kept its values")
-    precondition(coefficients.count == batch.targetCount, "\(coefficients.count) coefficients")
+    precondition(coefficients.logProbs.count == batch.targetCount, "\(coefficients.logProbs.count) coefficients")
     precondition(gradients.count >= trained.bufferCount, "the gradient buffer is too small")
     awaitsBackward = false
     let stream = room.backwardRoom.stream
     stream.update(repeating: 0, count: batch.tokenCount * shape.width)
-    coefficients.withUnsafeBufferPointer { values in
-      if let values = values.baseAddress {
-        head.backward(
-          batch, coefficients: values, dx: stream, gradients: adapter == nil ? gradients.pointer : nil)
-      }
-    }
+    head.backward(
+      batch, coefficients: coefficients, reference: referenceHead, dx: stream,
+      gradients: adapter == nil ? gradients.pointer : nil)
     let ranges = layerRanges
     var done = ranges.last!.lowerBound
     if done > 0 { finished(0..<done) }

@@ -7,7 +7,8 @@ import RunFolder
 struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write a model (a folder, a GGUF file or a cached one) as a Hugging Face folder.",
-    discussion: "Of the configuration's keys, model and out are used.")
+    discussion:
+      "Of the configuration's keys, model, out and max_shard_size are used. An adapter is merged into its model.")
 
   @OptionGroup var options: RunOptions
 
@@ -21,7 +22,8 @@ struct Convert: ParsableCommand {
     let type = try StorageType.parse(dtype)
     let configuration = try options.parse(requiring: ["model", "out"]).configuration
     let summary = try ModelConverter.convert(
-      ModelSource.open(configuration.model), to: configuration.out, type: type, overwrite: overwrite)
+      ModelSource.open(configuration.model), to: configuration.out, type: type, overwrite: overwrite,
+      shardBytes: configuration.maxShardSize)
     if !summary.unusedTensors.isEmpty {
       Console.note("left out, not part of the model: \(summary.unusedTensors.joined(separator: ", "))")
     }

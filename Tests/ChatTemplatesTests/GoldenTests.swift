@@ -14,6 +14,8 @@ struct GoldenTests {
 
   static let features = golden("features.json")
   static let makers = golden("makers.json")
+  /// Every template of the golden files.
+  static let sources = makers["templates"]!.object!.values.compactMap(\.string) + FormatTests.templates.map(\.source)
 
   private func check(
     _ source: String, _ expected: JSONValue, messages: [JSONValue], prompt: Bool, variables: [String: JSONValue],

@@ -24,6 +24,11 @@ import Testing
     ("eval_steps: 5", "dpo.yaml:1: eval_steps: there is nothing to evaluate"),
     ("max_prompt_length: 2048", "dpo.yaml:1: max_prompt_length: expected less than max_length, 2048, found 2048"),
     ("loss_weights: [1, 2]", "dpo.yaml:1: loss_weights: expected 1 numbers"),
+    ("treg_rewards: dpo", "dpo.yaml:1: treg_rewards: dpo needs treg_reward_model"),
+    ("treg_reward_model: m", "dpo.yaml:1: treg_reward_model: it is read with treg_rewards: dpo alone"),
+    ("treg_rewards: random", "expected contrastive, dpo, shuffled, flipped, constant, found \"random\""),
+    ("ld_alpha: 1.5", "dpo.yaml:1: ld_alpha: expected a number from 0 to 1 or null, found \"1.5\""),
+    ("tis_lower: 2", "dpo.yaml:1: tis_lower: expected at most tis_upper, 1.5, found 2.0"),
     ("loss_weights: 0", "dpo.yaml:1: loss_weights: expected one above 0"),
     (
       "use_dora: true",

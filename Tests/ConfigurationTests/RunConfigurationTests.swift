@@ -53,7 +53,7 @@ import Testing
     #expect(configuration.learningRate == 1e-6 && configuration.lossType == ["simpo"])
     #expect(configuration.data == ["a.jsonl", "b.jsonl"] && configuration.evalData == ["c"])
     #expect(configuration.beta == 3 && configuration.rewards == nil && configuration.reference == "old")
-    #expect(configuration.threads == .count(2) && configuration.tregAlpha == 0.25)
+    #expect(configuration.threads == .count(2) && configuration.tregAlpha == nil)
   }
 
   @Test func namesOfTRLAreUnderstood() throws {
@@ -81,6 +81,23 @@ import Testing
       ])
     #expect(parsed.place(of: "model").hasSuffix("dpo.yaml:1: model_name_or_path"))
     #expect(parsed.place(of: "seed") == "seed")
+  }
+
+  @Test func numberFormatsAndSizesAreReadAsPeopleWriteThem() throws {
+    for (text, type) in [("bf16", "bfloat16"), ("float16", "float16"), ("torch.float32", "float32"), ("auto", "auto")] {
+      #expect(try parse("torch_dtype: \(text)").configuration.weights.rawValue == type)
+      #expect(try parse(nil, ["--dtype", text]).configuration.weights.rawValue == type)
+    }
+    #expect(try parse("save_dtype: fp16").configuration.saveType == .float16)
+    #expect(failure("weights: int8").line.contains("expected float32, bfloat16, float16, auto"))
+    for (text, bytes) in [("5GB", 5_000_000_000), ("1.5 MB", 1_500_000), ("200kb", 200_000), ("12345", 12_345)] {
+      let configuration = try parse("model: m\ndata: d\nout: o\nmax_shard_size: \(text)").configuration
+      #expect(configuration.maxShardSize == bytes)
+      #expect(try parse(configuration.yamlText).configuration == configuration)
+    }
+    for text in ["0", "-1GB", "GB", "1e30GB", "nan"] {
+      #expect(failure("max_shard_size: \(text)").code == .configuration, "\(text)")
+    }
   }
 
   @Test func theMarginOfSimPOBecomesARatio() throws {

@@ -79,6 +79,61 @@ extension EndToEndTests {
       #expect(refused.exitCode == 78 && refused.complaints[0].contains("lora_r: 4 in the checkpoint, 8 now"))
     }
 
+    /// The reference is the adapter as it was: the first loss is ln 2.
+    @Test func trainingGoesOnFromAnAdapter() throws {
+      let scratch = try Scratch()
+      let (first, second) = (scratch.path("first"), scratch.path("second"))
+      #expect(try train(first, "--lora-target-modules", "q_proj", "mlp.up_proj").exitCode == 0)
+      let run = try Program.treg(
+        Tiny.train(second, ["--model", first, "--use-peft", "true", "--learning-rate", "1e-2", "--treg-alpha", "0"]))
+      try #require(run.exitCode == 0, "\(run.errors)")
+      #expect(run.errors.contains("they start as \(first)"))
+      let losses = try FinishedRun(second).losses()
+      #expect(abs(losses[0] - log(2)) < 1e-5 && losses.last! < losses[0] - 0.05)
+      #expect(try weights(second).keys == weights(first).keys && weights(second) != weights(first))
+      let configuration = try JSONValue(
+        parsing: String(contentsOfFile: second + "/adapter_config.json", encoding: .utf8))
+      #expect(configuration["base_model_name_or_path"]?.string == Tiny.model, "the model, not the adapter")
+      #expect(configuration["r"]?.integer == 4 && configuration["lora_alpha"]?.double == 8)
+      #expect(configuration["target_modules"]?.array?.compactMap(\.string) == ["q_proj", "up_proj"])
+      // One step at rate 0 changes nothing.
+      let same = scratch.path("same")
+      #expect(
+        try Program.treg(
+          Tiny.train(same, ["--model", first, "--use-peft", "true", "--learning-rate", "0", "--max-steps", "1"])
+        ).exitCode == 0)
+      #expect(try weights(same) == weights(first))
+
+      let other = try Program.treg(
+        Tiny.train(scratch.path("other"), ["--model", first, "--use-peft", "true", "--lora-r", "8"]))
+      #expect(other.exitCode == 78 && other.complaints.first?.contains("--lora-r") != nil, "\(other.errors)")
+      #expect(other.complaints.first?.contains("is not what the adapter") == true, "\(other.errors)")
+      // Without use_peft the merged weights train.
+      let merged = scratch.path("merged")
+      let whole = try Program.treg(Tiny.train(merged, ["--model", first, "--max-steps", "1", "--weights", "bf16"]))
+      #expect(whole.exitCode == 0 && exists(merged + "/model.safetensors"), "\(whole.errors)")
+    }
+
+    /// Frozen weights of two bytes, the adapter in fp32 beside them.
+    @Test func trainsBesideNarrowWeights() throws {
+      let scratch = try Scratch()
+      let out = scratch.path("out")
+      let run = try train(out, "--treg-alpha", "0", "--weights", "bf16")
+      try #require(run.exitCode == 0, "\(run.errors)")
+      #expect(!run.errors.contains("masters"), "an adapter is fp32 itself")
+      let losses = try FinishedRun(out).losses()
+      #expect(abs(losses[0] - log(2)) < 1e-5 && losses.last! < losses[0] - 0.05)
+      let rewards = try Program.treg(Tiny.rewards(scratch.path("rewards"), "--model", out, "--weights", "bf16"))
+      #expect(rewards.exitCode == 0, "\(rewards.errors)")
+      let loop = scratch.path("loop")
+      try FileManager.default.copyItem(atPath: out, toPath: loop)
+      let file = loop + "/adapter_config.json"
+      try String(contentsOfFile: file, encoding: .utf8).replacing(Tiny.model, with: out)
+        .write(toFile: file, atomically: true, encoding: .utf8)
+      let refused = try Program.treg(["evaluate", "--model", loop, "--data", Tiny.held])
+      #expect(refused.exitCode == 65 && refused.complaints[0].contains("an adapter of an adapter"), "\(refused.errors)")
+    }
+
     @Test func badAdaptersAreNamed() throws {
       let scratch = try Scratch()
       let unknown = try train(scratch.path("out"), "--lora-target-modules", "w_proj")

@@ -28,6 +28,24 @@ import Testing
     #expect(both == training + 4 * model.bufferCount)
   }
 
+  /// 6 N + 12 N / D of weights of two bytes that train; 4 N or 2 N, and 16 bytes an element of adapters.
+  @Test func countsWhatTrainsApart() throws {
+    let model = try ModelDescription(configuration: configuration(), place: "config.json")
+    let lowRank = try LowRankLayout(LowRank(rank: 4, alpha: 8, targets: ["all-linear"]), of: model)
+    func kept(_ weightBytes: Int, _ lowRank: LowRankLayout?, shards: Int = 1) -> Int {
+      let names = ["weights", "adapter", "gradients", "optimizer", "masters"]
+      return MemoryFormula(
+        model, .init(tokens: 10, scoredTokens: 4, shards: shards, weightBytes: weightBytes, lowRank: lowRank)
+      ).terms.reduce(0) { names.contains($1.name) ? $0 + $1.bytes : $0 }
+    }
+    let (all, own) = (model.bufferCount, lowRank.bufferCount)
+    #expect(own > 0 && own == TrainedParameters(model, lowRank: lowRank).bufferCount)
+    #expect(kept(4, nil) == 16 * all && kept(4, nil, shards: 2) == 12 * all)
+    #expect(kept(2, nil) == 18 * all && kept(2, nil, shards: 2) == 12 * all)
+    #expect(kept(4, lowRank) == 4 * all + 16 * own && kept(2, lowRank) == 2 * all + 16 * own)
+    #expect(kept(2, lowRank, shards: 2) == 2 * all + 12 * own)
+  }
+
   @Test func logitsAreKeptWithinTheirBudget() throws {
     let model = try ModelDescription(configuration: configuration(), place: "config.json")
     func logits(_ workload: MemoryFormula.Workload) -> Int? {

@@ -7,11 +7,14 @@ struct GGUFBuilder {
     case string(String)
     case strings([String])
     case integers([Int32])
+    case numbers([Float])
   }
 
   var metadata: [String: Value] = [:]
   /// Shapes rows first, values as fp32.
   var tensors: [String: (shape: [Int], values: [Float])] = [:]
+  /// Tensors of any type: code, shape rows first, and the bytes that stand in the file.
+  var stored: [String: (code: UInt32, shape: [Int], bytes: [UInt8])] = [:]
 
   func bytes() -> [UInt8] {
     var output: [UInt8] = Array("GGUF".utf8)
@@ -23,7 +26,7 @@ struct GGUFBuilder {
       output += Array(text.utf8)
     }
     put(UInt32(3))
-    put(UInt64(tensors.count))
+    put(UInt64(tensors.count + stored.count))
     put(UInt64(metadata.count))
     for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
       put(key)
@@ -50,16 +53,24 @@ struct GGUFBuilder {
         put(UInt32(5))
         put(UInt64(list.count))
         list.forEach { put($0) }
+      case .numbers(let list):
+        put(UInt32(9))
+        put(UInt32(6))
+        put(UInt64(list.count))
+        list.forEach { put($0.bitPattern) }
       }
     }
     var data: [UInt8] = []
-    for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
+    let all = stored.merging(
+      tensors.mapValues { (code: 0, shape: $0.shape, bytes: $0.values.withUnsafeBytes { Array($0) }) }
+    ) { $1 }
+    for (name, tensor) in all.sorted(by: { $0.key < $1.key }) {
       put(name)
       put(UInt32(tensor.shape.count))
       tensor.shape.reversed().forEach { put(UInt64($0)) }
-      put(UInt32(0))
+      put(tensor.code)
       put(UInt64(data.count))
-      data += tensor.values.withUnsafeBytes { Array($0) }
+      data += tensor.bytes
       data += Array(repeating: 0, count: (32 - data.count % 32) % 32)
     }
     output += Array(repeating: 0, count: (32 - output.count % 32) % 32)

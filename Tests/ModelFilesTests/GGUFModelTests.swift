@@ -68,7 +68,8 @@ import Testing
 
   @Test(
     arguments: [
-      ("tokenizer.ggml.model", .string("llama"), "tokenizer model llama is not supported"),
+      ("tokenizer.ggml.model", .string("t5"), "tokenizer model t5 is not supported"),
+      ("tokenizer.ggml.model", .string("llama"), "tokenizer.ggml.scores is missing"),
       ("tokenizer.ggml.pre", .string("chatglm"), "pre-tokenizer chatglm is not supported"),
       ("tokenizer.ggml.pre", nil, "tokenizer.ggml.pre is missing"),
       ("tokenizer.ggml.merges", .strings(["ab"]), "pairs separated by a blank"),
@@ -78,9 +79,16 @@ import Testing
       ("llama.block_count", nil, "llama.block_count is missing"),
       ("llama.block_count", .string("1"), "must be a whole number"),
       ("llama.block_count", .integer(2), "tensor model.layers.1.mlp.down_proj.weight and 8 more is missing"),
-      ("llama.embedding_length", .integer(0), "must be positive"),
+      ("llama.embedding_length", .integer(0), "must lie in 1…16777216, found 0"),
+      ("llama.block_count", .integer(1 << 30), "must lie in 1…4096"),
       ("llama.expert_count", .integer(8), "mixture of 8 experts"),
-      ("llama.rope.scaling.type", .string("yarn"), "rope.scaling.type is yarn"),
+      ("llama.rope.scaling.type", .string("ntk"), "rope.scaling.type is ntk"),
+      ("llama.rope.scaling.type", .string("yarn"), "rope.scaling.factor is missing"),
+      ("llama.rope.scaling.type", .string("longrope"), "rope.scaling.original_context_length is missing"),
+      ("llama.rope.dimension_count", .integer(2), "rope.dimension_count is 2, expected the head's 4"),
+      ("llama.attention.value_length", .integer(6), "value_length is 6, expected attention.key_length's 4"),
+      ("llama.logit_scale", .number(2), "logit_scale is 2.0, which LlamaForCausalLM does not know"),
+      ("llama.attention.causal", .bool(false), "attention.causal is false"),
       ("split.count", .integer(3), "one of 3 parts"),
       ("llama.feed_forward_length", .integer(7), "has shape [8, 6], expected [8, 7]"),
     ] as [(String, GGUFBuilder.Value?, String)])

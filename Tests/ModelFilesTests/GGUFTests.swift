@@ -1,4 +1,5 @@
 import ModelFiles
+import OrderedJSON
 import RunFolder
 import Testing
 
@@ -12,16 +13,50 @@ import Testing
     #expect(try file.values(of: name).map(\.bitPattern) == expected.values(of: name).map(\.bitPattern))
   }
 
-  @Test func namesATypeThatIsNotRead() throws {
-    let file = try GGUFFile(FileSystem.join(golden, "quantised.gguf"))
-    let error = userError { _ = try file.values(of: "q6_k.weight") }
+  /// Tests/Oracles/dequantisation_golden.py made the hashes; the blocks are random bytes of the seed that it names.
+  @Test func expandsEveryTypeBitForBit() throws {
+    let file = try JSONValue(parsing: FileSystem.readBytes(FileSystem.join(golden, "dequantisation.json")))
+    let types = try #require(file["types"]?.object)
+    let count = try #require(file["numbers"]?.integer)
+    #expect(Set(types.keys) == Set(GGUFTensorType.allCases.map { GGUFTensorType.name(of: $0.rawValue) }))
+    let scratch = try Scratch()
+    for (name, expected) in types {
+      var random = Seeded(state: UInt64(expected["code"]!.integer!))
+      let size = expected["bytes"]!.integer!
+      var blocks: [UInt8] = []
+      while blocks.count < size { withUnsafeBytes(of: random.next().littleEndian) { blocks += Array($0) } }
+      var builder = GGUFBuilder()
+      builder.stored["x"] = (UInt32(expected["code"]!.integer!), [2, count / 2], Array(blocks.prefix(size)))
+      let values = try GGUFFile(scratch.write("x.gguf", builder.bytes())).values(of: "x")
+      // The payload of a NaN says nothing.
+      let bits = values.map { $0.isNaN ? 0x7FC0_0000 : $0.bitPattern }
+      #expect(values.count { $0.isNaN } == expected["nans"]!.integer, "\(name)")
+      #expect(bits.prefix(8).map { Int($0) } == expected["first"]!.array!.map { $0.integer! }, "\(name)")
+      #expect(ContentHash.of(bits.withUnsafeBytes { Array($0) }) == expected["hash"]!.string, "\(name)")
+    }
+  }
+
+  @Test(arguments: [
+    (16, "IQ2_XXS", "requantise the model"), (19, "IQ1_S", "requantise the model"), (26, "I32", "whole numbers"),
+    (15, "Q8_K", "intermediate results"), (99, "type 99", "known are F32, F16, Q4_0"),
+  ])
+  func namesATypeThatIsNotRead(code: UInt32, name: String, reason: String) throws {
+    var builder = GGUFBuilder()
+    builder.stored["a.weight"] = (code, [1, 256], Array(repeating: 0, count: 2048))
+    let scratch = try Scratch()
+    let file = try GGUFFile(scratch.write("x.gguf", builder.bytes()))
+    let error = userError { _ = try file.values(of: "a.weight") }
     #expect(error?.exitCode == .badData)
-    #expect(error?.message.hasPrefix("tensor q6_k.weight is stored as Q6_K, expected") == true)
+    #expect(error?.message.hasPrefix("tensor a.weight is stored as \(name), ") == true)
+    #expect(error?.message.contains(reason) == true)
   }
 
   @Test func namesAnUnknownArchitecture() throws {
     let error = userError { _ = try ModelSource.open(FileSystem.join(golden, "quantised.gguf")) }
-    #expect(error?.message == "architecture test is not supported; known are llama, qwen2")
+    #expect(
+      error?.message
+        == "architecture test is not supported; known are gemma, gemma2, gemma3, gpt2, granite, llama, olmo2, phi3, qwen2, qwen3, smollm3"
+    )
   }
 
   @Test func equalsTheFolderItCameFrom() throws {

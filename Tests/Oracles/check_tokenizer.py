@@ -1,10 +1,12 @@
-"""Compares a real tokenizer with `tokenizers`: writes the folder that ParityTests reads, and measures speed.
+"""Compares tokenizers with `tokenizers`: writes the folder that ParityTests reads, and measures speed.
 
-    python3 Tests/Oracles/check_tokenizer.py --tokenizer tokenizer.json [--texts rows.jsonl …] --out FOLDER
-    TREG_PARITY_TOKENIZER=FOLDER swift test -c release --filter TokenizationTests.ParityTests
+    python3 Tests/Oracles/check_tokenizer.py --kinds all --out FOLDER [--texts rows.jsonl …] [--count 100000]
+    TREG_TOKENIZER_CASES=FOLDER swift test -c release --filter TokenizationTests.ParityTests
 
-`--gguf FILE` in place of `--tokenizer` makes tokenizer.json from a GGUF file of SmolLM2. Every string found in the
-rows is compared, and 20,000 random ones made of characters that tokenizers stumble over.
+Writes FOLDER/<kind>/tokenizer.json, cases.jsonl (texts, ids, decoded texts) and speed.json. Kinds are those of
+tokenizer_kinds.py (`all`, or names), trained on the rows of --texts or on a few sentences. `--tokenizer NAME=FILE` adds a
+tokenizer.json at hand, `--gguf NAME=FILE` one made from a GGUF file of SmolLM2 or Gemma. Every string of the rows is
+compared, and --count random ones made of characters that tokenizers stumble over; speed is measured on the rows.
 """
 
 import argparse
@@ -12,17 +14,20 @@ import json
 import os
 import pathlib
 import random
-import shutil
 import time
+import zlib
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["RAYON_NUM_THREADS"] = "1"
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers  # noqa: E402
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers  # noqa: E402
+
+import tokenizer_golden  # noqa: E402
+import tokenizer_kinds  # noqa: E402
 
 
 def from_gguf(path):
-    """SmolLM2's tokenizer.json out of the metadata of its GGUF file."""
+    """tokenizer.json out of the metadata of a GGUF file: SmolLM2's, or Gemma's by its scores."""
     from gguf import GGUFReader
 
     reader = GGUFReader(path)
@@ -32,16 +37,35 @@ def from_gguf(path):
         return [bytes(field.parts[i]).decode("utf-8") for i in field.data]
 
     tokens = strings("tokenizer.ggml.tokens")
-    merges = [tuple(m.split(" ")) for m in strings("tokenizer.ggml.merges")]
-    kinds = reader.fields["tokenizer.ggml.token_type"]
-    control = [t for t, i in zip(tokens, kinds.data) if int(kinds.parts[i][0]) == 3]
-    made = Tokenizer(models.BPE({t: i for i, t in enumerate(tokens)}, merges))
-    made.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Digits(individual_digits=True),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=True, use_regex=True),
-    ])
-    made.decoder = decoders.ByteLevel()
+    kinds = [int(reader.fields["tokenizer.ggml.token_type"].parts[i][0]) for i in
+             reader.fields["tokenizer.ggml.token_type"].data]
+    control = [t for t, kind in zip(tokens, kinds) if kind == 3]
+    defined = [t for t, kind in zip(tokens, kinds) if kind == 4]
+    vocabulary = {t: i for i, t in enumerate(tokens)}
+    if "tokenizer.ggml.merges" in reader.fields:
+        merges = [tuple(m.split(" ")) for m in strings("tokenizer.ggml.merges")]
+        made = Tokenizer(models.BPE(vocabulary, merges))
+        made.pre_tokenizer = tokenizer_kinds.digits_then_bytes()
+        made.decoder = decoders.ByteLevel()
+    else:
+        scores = [float(reader.fields["tokenizer.ggml.scores"].parts[i][0]) for i in
+                  reader.fields["tokenizer.ggml.scores"].data]
+        merges = []
+        for token, kind in zip(tokens, kinds):
+            if kind != 1:
+                continue
+            pairs = [(token[:i], token[i:]) for i in range(1, len(token))
+                     if token[:i] in vocabulary and token[i:] in vocabulary]
+            merges += [(scores[vocabulary[token]], vocabulary[l], vocabulary[r], l, r) for l, r in pairs]
+        merges.sort(key=lambda m: (-m[0], m[1], m[2]))
+        made = Tokenizer(models.BPE(
+            vocabulary, [(l, r) for *_, l, r in merges], unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+        made.normalizer = normalizers.Replace(" ", tokenizer_kinds.MARK)
+        made.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+        made.decoder = decoders.Sequence([
+            decoders.Replace(tokenizer_kinds.MARK, " "), decoders.ByteFallback(), decoders.Fuse()])
     made.add_tokens([AddedToken(t, special=True, normalized=False) for t in control])
+    made.add_tokens([AddedToken(t, special=False, normalized=False) for t in defined])
     return made
 
 
@@ -54,6 +78,9 @@ def strings_of(value):
     elif isinstance(value, list):
         for child in value:
             yield from strings_of(child)
+
+
+MARKS = "\u0300\u0301\u0308\u0323\u0327\u0345\u0327\u05b0\u064b\u093c\u3099\u1161\u11a8\u20d0\u1ab0\u1dce\u1e08f"
 
 
 def random_strings(count, special, seed=3):
@@ -70,6 +97,14 @@ def random_strings(count, special, seed=3):
         lambda: chr(rng.choice([rng.randrange(0xAC00, 0xD7A4), rng.randrange(0x300, 0x370), rng.randrange(0x1F300, 0x1FAFF)])),
         lambda: rng.choice("👩👨🏽") + "\u200d" + rng.choice("👧🚀🌈"),
         lambda: chr(rng.choice([rng.randrange(0, 0xD800), rng.randrange(0xE000, 0x110000)])),
+        lambda: chr(rng.randrange(0x10000, 0x40000)) + rng.choice(["", "\u0301", "\ufe0f"]),
+        lambda: rng.choice("aeiouAEIOUñçq가ᄀ") + "".join(rng.choice(MARKS) for _ in range(rng.randrange(1, 4))),
+        lambda: rng.choice("שלוםمرحباසිංහලไทย\u202e\u202c\u200f\u200e"),
+        lambda: rng.choice("🇫🇷🇯🇵🏴") + rng.choice(["🇩", "\ufe0f", "\U000e0067\U000e007f", "\u20e3"]),
+        lambda: rng.choice("▁ĠĊ�<>0x") * rng.randrange(1, 3),
+        lambda: f"<0x{rng.randrange(256):02X}>",
+        lambda: chr(rng.choice([rng.randrange(0x1E00, 0x2000), rng.randrange(0x2100, 0x2200), rng.randrange(0xF900, 0xFE00),
+                                rng.randrange(0xFE00, 0x10000), rng.randrange(0x1D400, 0x1D800), rng.randrange(0x3200, 0x3400)])),
         lambda: rng.choice(special) if special else "x",
         lambda: rng.choice(["the", "The", "return", "token", "ing", "don't", "http://", "});", "    "]),
     ]
@@ -78,42 +113,76 @@ def random_strings(count, special, seed=3):
         yield "".join(rng.choice(chosen)() for _ in range(rng.randrange(0, 30)))
 
 
+def write_cases(tokenizer, real, texts, path):
+    with open(path, "w", encoding="utf-8") as cases:
+        for timed, group in ((True, real), (False, texts)):
+            for text in group:
+                ids = tokenizer.encode(text, add_special_tokens=False).ids
+                whole = tokenizer.encode(text, add_special_tokens=True).ids
+                record = {"text": text, "ids": ids, "decoded": tokenizer.decode(ids, skip_special_tokens=False)}
+                if whole != ids:
+                    record["ids_with_special"] = whole
+                skipped = tokenizer.decode(whole, skip_special_tokens=True)
+                if skipped != record["decoded"]:
+                    record["decoded_without_special"] = skipped
+                if timed:
+                    record["timed"] = True
+                cases.write(json.dumps(record) + "\n")
+
+
+def speed(path, real):
+    """Seconds to load, and the shortest of three runs over the rows, each with fresh caches, on one thread."""
+    start = time.perf_counter()
+    Tokenizer.from_file(path)
+    record = {"load_seconds": time.perf_counter() - start}
+    for _ in range(3 if real else 0):
+        tokenizer = Tokenizer.from_file(path)
+        start = time.perf_counter()
+        count = 0
+        for text in real:
+            count += len(tokenizer.encode(text, add_special_tokens=False).ids)
+        seconds = time.perf_counter() - start
+        record["seconds"] = min(record.get("seconds", seconds), seconds)
+        record["tokens"] = count
+    return record
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--tokenizer")
-    source.add_argument("--gguf")
+    parser.add_argument("--kinds", nargs="*", default=[])
+    parser.add_argument("--tokenizer", nargs="*", default=[], metavar="NAME=FILE")
+    parser.add_argument("--gguf", nargs="*", default=[], metavar="NAME=FILE")
     parser.add_argument("--texts", nargs="*", default=[])
-    parser.add_argument("--count", type=int, default=20000)
+    parser.add_argument("--size", type=int, default=8000, help="tokens of trained vocabularies")
+    parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--out", required=True)
     options = parser.parse_args()
-    out = pathlib.Path(options.out)
-    out.mkdir(parents=True, exist_ok=True)
-    if options.gguf:
-        from_gguf(options.gguf).save(str(out / "tokenizer.json"))
-    else:
-        shutil.copyfile(options.tokenizer, out / "tokenizer.json")
-    start = time.perf_counter()
-    tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
-    print(f"tokenizers: loaded in {time.perf_counter() - start:.3f} s")
     real = []
     for path in options.texts:
         with open(path, encoding="utf-8") as rows:
             for row in rows:
                 real += strings_of(json.loads(row))
-    special = [t.content for t in tokenizer.get_added_tokens_decoder().values()]
-    with open(out / "cases.jsonl", "w", encoding="utf-8") as cases:
-        for timed, texts in ((True, real), (False, random_strings(options.count, special))):
-            for text in texts:
-                ids = tokenizer.encode(text, add_special_tokens=False).ids
-                cases.write(json.dumps({"text": text, "ids": ids, "timed": timed}) + "\n")
-    size = sum(len(text.encode()) for text in real)
-    for _ in range(3 if real else 0):
-        tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
-        start = time.perf_counter()
-        for text in real:
-            tokenizer.encode(text, add_special_tokens=False).ids
-        print(f"tokenizers: {len(real)} texts, {size / (time.perf_counter() - start) / 1e6:.2f} MB/s")
+    corpus = real + tokenizer_golden.SENTENCES * 20
+    kinds = options.kinds if options.kinds != ["all"] else list(tokenizer_kinds.KINDS)
+    made = [(name, lambda name=name: tokenizer_kinds.KINDS[name](corpus, options.size)) for name in kinds]
+    for argument in options.tokenizer:
+        name, path = argument.split("=", 1)
+        made.append((name, lambda path=path: Tokenizer.from_file(path)))
+    for argument in options.gguf:
+        name, path = argument.split("=", 1)
+        made.append((name, lambda path=path: from_gguf(path)))
+    for name, make in made:
+        folder = pathlib.Path(options.out) / name
+        folder.mkdir(parents=True, exist_ok=True)
+        path = str(folder / "tokenizer.json")
+        make().save(path)
+        tokenizer = Tokenizer.from_file(path)
+        added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
+        texts = random_strings(options.count, added, seed=zlib.crc32(name.encode()))
+        write_cases(tokenizer, real, texts, folder / "cases.jsonl")
+        record = speed(path, real)
+        (folder / "speed.json").write_text(json.dumps(record) + "\n")
+        print(name, json.dumps(record), flush=True)
 
 
 if __name__ == "__main__":

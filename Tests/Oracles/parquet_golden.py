@@ -192,6 +192,54 @@ def write_old_forms():
         writer.write(OUT / f"old.{variant}.parquet", nodes, records, random.Random(7), codec=codec, **form)
 
 
+def write_refused():
+    """Files that lie, each in its own way."""
+    rng = random.Random(1)
+    text = {"type": writer.BYTE_ARRAY, "converted": writer.UTF8}
+    number = [node("n", 0, writer.INT32)]
+    tags = [node("tags", 0, converted=writer.LIST, children=[node("list", 2, children=[node("element", 1, **text)])])]
+    turns = [node("turns", 2, children=[node("role", 0, writer.INT32), node("content", 0, writer.INT32)])]
+
+    def put_pages(name, nodes, rows, *parts, **more):
+        writer.write_pages(OUT / f"refused.{name}.parquet", nodes, rows, list(parts), **more)
+
+    def data_page(body, count, size=None, encoding=0, crc=None):
+        header = {1: 0, 2: len(body) if size is None else size, 3: len(body), 4: crc,
+                  5: writer.Wrapped({1: count, 2: encoding, 3: 3, 4: 3})}
+        return writer.Wrapped.encode(writer.Wrapped(header)) + body
+
+    def runs(*pairs):
+        body = b"".join(writer.varint(length << 1) + bytes([level]) for length, level in pairs)
+        return len(body).to_bytes(4, "little") + body
+
+    def entries(*pairs):
+        return [(repetition, 1, value) for repetition, value in pairs]
+
+    plain = {"second": False, "checksum": False}
+    writer.write(OUT / "refused.text.parquet", [node("a\nb", 0, **text)], [{"a\nb": b"x"}, {"a\nb": b"\xff"}], rng, **plain)
+    # A few bytes that stand for 67 million nulls in one list.
+    count = 1 << 26
+    put_pages("row", tags, 1, (count, data_page(runs((1, 0), (count - 1, 1)) + runs((count, 1)), count)))
+    put_pages("bomb", number, 1, (1, data_page(b"\x28\xb5\x2f\xfd" * 4, 1, size=500_000_000)), codec=6)
+    put_pages("large", number, 1, (1, data_page(bytes(8), 1, size=2**30)))
+    put_pages("count", number, 2**30, (2**30, data_page(bytes(8), 2**30)))
+    put_pages("checksum", number, 1, (1, data_page(bytes(4), 1, crc=7)))
+    put_pages("short", number, 3, (3, data_page(bytes(8), 3)))
+    put_pages("missing", number, 3, (3, data_page(bytes(8), 2)))
+    put_pages("index", number, 1, (1, writer.Wrapped.encode(writer.Wrapped(
+        {1: 2, 2: 4, 3: 4, 7: writer.Wrapped({1: 1, 2: 0})})) + bytes(4) + data_page(bytes([2, 2, 3]), 1, encoding=8)))
+    put_pages("dictionary", number, 1, (1, data_page(bytes([2, 2, 3]), 1, encoding=8)))
+    put_pages("codec", number, 1, (1, data_page(bytes(4), 1)), codec=3)
+    put_pages("encrypted", number, 1, (1, data_page(bytes(4), 1)), magic=b"PARE")
+    # Sixteen MiB of zeros in half a kilobyte, once for each of many columns.
+    zeros = data_page(pa.compress(bytes(16 << 20), "zstd", asbytes=True), 1, size=16 << 20)
+    many = [node(f"n{index}", 0, writer.INT32) for index in range(18)]
+    put_pages("many", many, 1, *[(1, zeros)] * 18, codec=6)
+    long, short = entries((0, 1), (1, 2)), entries((0, 1))
+    put_pages("levels", turns, 1, (2, writer.page(long, writer.INT32, 1, 1, 0, rng, **plain)),
+              (1, writer.page(short, writer.INT32, 1, 1, 0, rng, **plain)))
+
+
 if __name__ == "__main__":
     OUT.mkdir(parents=True, exist_ok=True)
     for old in OUT.iterdir():
@@ -201,4 +249,5 @@ if __name__ == "__main__":
     write_encodings()
     write_types()
     write_old_forms()
+    write_refused()
     print(sum(path.stat().st_size for path in OUT.iterdir()), "bytes")

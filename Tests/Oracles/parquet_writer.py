@@ -199,20 +199,28 @@ def write(path, nodes, records, rng, codec=0, **form):
     for record in records:
         for node in nodes:
             shred(node, record[node.name], 0, 0, 0, columns, ())
-    out, chunks = bytearray(b"PAR1"), []
+    parts = []
     for name, type, d, r in leaves(nodes):
-        start, entries, size = len(out), columns[name], len(columns[name])
+        entries, pages = columns[name], b""
         while entries:
             cut = rng.randint(1, len(entries))
             while cut < len(entries) and entries[cut][0] != 0:
                 cut += 1
-            out += page(entries[:cut], type, d, r, codec, rng, **form)
+            pages += page(entries[:cut], type, d, r, codec, rng, **form)
             entries = entries[cut:]
-        chunks.append(Wrapped({2: ("i64", start), 3: Wrapped({
-            1: type, 2: [0, 3], 3: list(name), 4: codec, 5: ("i64", size), 6: ("i64", len(out) - start),
-            7: ("i64", len(out) - start), 9: ("i64", start)})}))
+        parts.append((len(columns[name]), pages))
+    write_pages(path, nodes, len(records), parts, codec)
+
+
+def write_pages(path, nodes, rows, parts, codec=0, magic=b"PAR1"):
+    """Writes one row group of finished pages: for each column the number of values and the bytes."""
+    out, chunks = bytearray(b"PAR1"), []
+    for (name, type, _, _), (count, pages) in zip(leaves(nodes), parts, strict=True):
+        chunks.append(Wrapped({2: ("i64", len(out)), 3: Wrapped({
+            1: type, 2: [0, 3], 3: list(name), 4: codec, 5: ("i64", count), 6: ("i64", len(pages)),
+            7: ("i64", len(pages)), 9: ("i64", len(out))})}))
+        out += pages
     schema = [Wrapped({4: "schema", 5: len(nodes)}), *elements(nodes)]
-    groups = [Wrapped({1: chunks, 2: ("i64", len(out)), 3: ("i64", len(records))})]
-    footer = Wrapped.encode(Wrapped({1: 1, 2: schema, 3: ("i64", len(records)), 4: groups}))
-    out += footer + struct.pack("<I", len(footer)) + b"PAR1"
-    path.write_bytes(bytes(out))
+    groups = [Wrapped({1: chunks, 2: ("i64", len(out)), 3: ("i64", rows)})]
+    footer = Wrapped.encode(Wrapped({1: 1, 2: schema, 3: ("i64", rows), 4: groups}))
+    path.write_bytes(bytes(out) + footer + struct.pack("<I", len(footer)) + magic)

@@ -1,6 +1,6 @@
-"""Trains small byte-level BPE tokenizers on text written below and records what `tokenizers` makes of hard cases.
+"""Trains small tokenizers on text written below and records what `tokenizers` makes of hard cases.
 
-Run from the project's root, with the packages `tokenizers` installed:
+Byte-level ones are made here, others by tokenizer_kinds.py. Run from the project's root, with `tokenizers` installed:
     python3 Tests/Oracles/tokenizer_golden.py
 Writes Tests/TokenizationTests/Golden/<name>.tokenizer.json and <name>.cases.json.
 """
@@ -10,6 +10,8 @@ import pathlib
 import random
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+import tokenizer_kinds
 
 GOLDEN = pathlib.Path(__file__).parent.parent / "TokenizationTests" / "Golden"
 
@@ -163,9 +165,15 @@ def variants():
     )
 
 
+def other_kinds():
+    texts = list(corpus())
+    for name in ("llama2", "mistral3", "gemma3", "unigram_bytes", "unknown_single", "first_after_strip", "scripts"):
+        yield name, tokenizer_kinds.KINDS[name](texts, 700)
+
+
 def main():
     GOLDEN.mkdir(exist_ok=True)
-    for name, made in variants():
+    for name, made in [*variants(), *other_kinds()]:
         document = json.loads(made.to_str())
         if name == "unknown":
             # Training saw all bytes of the corpus; without those of three scripts the unknown token has work to do.

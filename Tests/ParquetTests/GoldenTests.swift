@@ -30,19 +30,4 @@ enum Golden {
   func hasTheRowsThatWereWritten(name: String) throws {
     #expect(try Comparison.difference(of: Golden.path(name), expected: Golden.rows(of: name)) == nil)
   }
-
-  @Test(arguments: [("brotli", "BROTLI"), ("lz4", "LZ4_RAW")])
-  func otherCompressionsAreRefusedByName(file: String, codec: String) throws {
-    let path = Golden.path("refused.\(file).parquet")
-    let file = try ParquetFile(path)
-    #expect(file.rowCount == 2)
-    #expect {
-      _ = try file.rows(inGroup: 0)
-    } throws: { error in
-      error as? TregError
-        == .badData(
-          at: "\(path): row group 0, column n",
-          "compression \(codec) is not read; write the file with snappy, zstd or gzip")
-    }
-  }
 }

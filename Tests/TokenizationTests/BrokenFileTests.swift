@@ -35,14 +35,19 @@ import Tokenization
     (file(model: #""vocab": {"a": 0, "aa": 1}, "merges": ["a a", "a a a"]"#), "model.merges[1]"),
     (file(model: #""vocab": {"a": 0, "aa": 1}, "merges": [7]"#), "model.merges[0]"),
     (file(model: #""vocab": {"a": 0}, "merges": [], "unk_token": "?""#), "model.unk_token"),
-    (file(model: #""vocab": {"a": 0}, "merges": [], "byte_fallback": true"#), "model"),
+    (file(model: #""vocab": {"a": 0}, "merges": [], "byte_fallback": 1"#), "model.byte_fallback"),
     (file(model: #""vocab": {"a": 0}, "merges": [], "dropout": 0.1"#), "model.dropout"),
     (file(model: #""vocab": {"a": 0}, "merges": [], "end_of_word_suffix": "</w>""#), "model.end_of_word_suffix"),
-    (#"{"model": {"type": "Unigram"}}"#, "model.type"),
-    (file(preTokenizer: "null"), ""),
+    (#"{"model": {"type": "WordPiece"}}"#, "model"),
+    (#"{"model": {"type": "Unigram"}}"#, "model"),
+    (#"{"model": {"type": "Unigram", "vocab": []}}"#, "model.vocab"),
+    (#"{"model": {"type": "Unigram", "vocab": [["a", -1], ["b"]]}}"#, "model.vocab[1]"),
+    (#"{"model": {"type": "Unigram", "vocab": [["a", -1]], "unk_id": 1}}"#, "model.unk_id"),
     (file(preTokenizer: #"{"type": "Metaspace"}"#), "pre_tokenizer"),
+    (file(preTokenizer: #"{"type": "Metaspace", "replacement": "ab"}"#), "pre_tokenizer.replacement"),
+    (file(preTokenizer: #"{"type": "FixedLength", "length": 0}"#), "pre_tokenizer.length"),
     (
-      file(preTokenizer: #"{"type": "Sequence", "pretokenizers": [{"type": "Whitespace"}]}"#),
+      file(preTokenizer: #"{"type": "Sequence", "pretokenizers": [{"type": "BertPreTokenizer"}]}"#),
       "pre_tokenizer.pretokenizers[0]"
     ),
     (file(preTokenizer: split("(")), "pre_tokenizer.pretokenizers[0].pattern.Regex"),
@@ -51,7 +56,15 @@ import Tokenization
     (file(preTokenizer: split(#"a\\Kb"#)), "pre_tokenizer.pretokenizers[0].pattern.Regex"),
     (file(rest: #""normalizer": {"type": "BertNormalizer"}"#), "normalizer"),
     (file(rest: #""decoder": {"type": "WordPiece"}"#), "decoder"),
-    (file(rest: #""post_processor": {"type": "BertProcessing"}"#), "post_processor"),
+    (file(rest: #""post_processor": {"type": "PairProcessing"}"#), "post_processor"),
+    (file(rest: #""post_processor": {"type": "BertProcessing", "sep": ["a", 0], "cls": 1}"#), "post_processor.cls"),
+    (
+      file(rest: #""normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}"#),
+      "normalizer.precompiled_charsmap"
+    ),
+    (
+      file(rest: #""decoder": {"type": "Replace", "pattern": {"Regex": "a"}, "content": "b"}"#), "decoder.pattern.Regex"
+    ),
     (file(rest: #""added_tokens": [{"id": 3}]"#), "added_tokens[0]"),
     (file(rest: #""added_tokens": [{"id": 1, "content": "<x>"}]"#), "added_tokens[0].id"),
     (file(rest: #""added_tokens": [{"id": 3, "content": "ab"}]"#), "added_tokens[0].id"),

@@ -12,10 +12,11 @@ import Transformer
   static let folder = GoldenTests.folder + "/architectures"
   static let names = (try? FileManager.default.contentsOfDirectory(atPath: folder).sorted()) ?? []
 
-  private struct Golden {
+  struct Golden {
     let sequences: [ScoredSequence]
     let logProbs: [Double]
     let coefficients: [Float]
+    /// None in files that do not need it.
     let lastLogSoftmax: [Double]
 
     init(_ path: String) throws {
@@ -28,7 +29,7 @@ import Transformer
       }
       logProbs = cases.flatMap { $0["log_probs"]!.array!.map { $0.double! } }
       coefficients = cases.flatMap { $0["coefficients"]!.array!.map { Float($0.double!) } }
-      lastLogSoftmax = file["log_softmax_after_last"]!.array!.map { $0.double! }
+      lastLogSoftmax = (file["log_softmax_after_last"]?.array ?? []).map { $0.double! }
     }
   }
 
@@ -40,11 +41,26 @@ import Transformer
 
   @Test(arguments: names, [0, 1 << 20])
   func logProbsAndEveryGradientEqualPyTorch(name: String, logitBudget: Int) throws {
+    try compare(name, .float32, logitBudget: logitBudget)
+  }
+
+  /// The files hold bfloat16, so weights of that type are the ones that PyTorch computed with.
+  @Test(arguments: names, [WeightType.bfloat16, .float16])
+  func narrowWeightsEqualPyTorch(name: String, type: WeightType) throws {
+    try compare(name, type, logitBudget: 1 << 20)
+  }
+
+  private func compare(_ name: String, _ type: WeightType, logitBudget: Int) throws {
     let path = Self.folder + "/" + name
     let golden = try Golden(path)
     let (description, parameters) = try GoldenTests.model(path)
+    var weights = WeightBuffer(parameters)
+    if type != .float32 {
+      weights = WeightBuffer(count: parameters.count, type: type)
+      try SafetensorsFolder(path).load(description, into: weights.halves, as: StorageType(rawValue: type.rawValue)!)
+    }
     let model = Transformer(
-      description: description, parameters: parameters, workers: Workers(threads: 2), logitBudgetBytes: logitBudget)
+      description: description, weights: weights, workers: Workers(threads: 2), logitBudgetBytes: logitBudget)
     // One tree and three: a shared prompt gives what the prompt of each would.
     for trees in [[golden.sequences], golden.sequences.map { [$0] }] {
       let batch = PackedBatch(trees.map { Transformer.tree($0, for: description) })

@@ -41,7 +41,7 @@ import Transformer
       let weight = description.parameter(named: projection.module + ".weight")!
       let change = Self.product(
         values(adapter.values, projection.b), values(adapter.values, projection.a), rank: 3, inputs: projection.inputs,
-        scale: layout.description.scale)
+        scale: projection.scale)
       for (place, value) in zip(weight.range, change) { merged.pointer[place] += Float(value) }
     }
 
@@ -75,7 +75,7 @@ import Transformer
       let weight = description.parameter(named: projection.module + ".weight")!
       let dw = values(full, weight)
       let (a, b) = (values(adapter.values, projection.a), values(adapter.values, projection.b))
-      let (inputs, outputs, scale) = (projection.inputs, projection.outputs.count, layout.description.scale)
+      let (inputs, outputs, scale) = (projection.inputs, projection.outputs.count, projection.scale)
       // dB = s·dW·Aᵀ, dA = s·Bᵀ·dW
       let db = (0..<outputs * 3).map { place in
         (0..<inputs).reduce(0) { $0 + scale * dw[place / 3 * inputs + $1] * a[place % 3 * inputs + $1] }

@@ -15,12 +15,22 @@ package struct MemoryCheck: Sendable {
     guard options.arguments.first == "train" else { return nil }
     let words = WorkerWords(options.arguments.dropFirst())
     let configuration = try RunConfiguration.parse(file: words.file, flags: words.flags).configuration
-    let model = try ModelSource.open(configuration.model).model
+    let source = try ModelSource.open(configuration.model)
     // Rows are not read yet; a single pair that is longer than a micro-batch takes more, as the worker then says.
     let tokens = configuration.microBatchTokenCount
     let shards = configuration.gradientExchange == .reduceScatter ? plan.ranks : 1
+    let lowRank =
+      try configuration.usePeft
+      ? source.lowRank(
+        rank: configuration.loraRank, alpha: configuration.loraAlpha, usesRootScaling: configuration.useRSLoRA,
+        targets: configuration.loraTargetModules) : nil
     formula = MemoryFormula(
-      model, .init(tokens: tokens, scoredTokens: tokens, shards: shards, threads: plan.threads))
+      source.model,
+      .init(
+        tokens: tokens, scoredTokens: tokens, shards: shards, threads: plan.threads,
+        weightBytes: source.storageType(named: configuration.weights.rawValue).byteCount,
+        lowRank: lowRank,
+        processBytes: MemoryFormula.Workload.processBytes(ranks: plan.ranks)))
     ranksPerNode = plan.ranksPerNode
   }
 

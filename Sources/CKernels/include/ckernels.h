@@ -124,12 +124,51 @@ float tk_log_sum_exp(const float *logits, int64_t count);
 /// coefficient · log softmax(logits)[target].
 void tk_log_prob_backward(float *logits, float lse, float coefficient, int64_t target, int64_t count);
 
+/// log Σ_v exp(2·(logits[v] − lse)): the logarithm of a distribution's summed squares.
+float tk_log_square_sum(const float *logits, float lse, int64_t count);
+
+/// KL(q‖p) and KL(p‖q), where p is the softmax of `logits` and q that of `reference`.
+void tk_divergences(
+  const float *logits, float lse, const float *reference, float reference_lse, int64_t count, float *from_reference,
+  float *from_policy);
+
+/// d loss / d of each statistic of one target.
+struct tk_statistics {
+  float log_prob, log_squares, reference_divergence, policy_divergence;
+};
+
+/// logits[v] ← d/d(raw logit v) of Σ coefficient · statistic, where logits are scaled and capped as by
+/// ``tk_cap_logits`` (scale 1 and cap 0: not at all):
+///
+///     log p[target]: δ − p      log Σp²: 2 (p²/Σp² − p)      KL(q‖p): p − q      KL(p‖q): p (log p − log q − KL)
+///
+/// `reference` is NULL when both divergences' coefficients are 0.
+void tk_statistics_backward(
+  float *logits, float lse, const float *reference, float reference_lse, int64_t target,
+  const struct tk_statistics *coefficients, float log_squares, float policy_divergence, float scale, float cap,
+  int64_t count);
+
 /// logits ← scale·logits, or cap·tanh(scale·logits / cap) where `cap` is above 0.
 void tk_cap_logits(float *logits, float scale, float cap, int64_t count);
 
 /// ``tk_log_prob_backward`` through ``tk_cap_logits``: from scaled and capped logits to the gradient of the raw ones.
 void tk_log_prob_backward_capped(
   float *logits, float lse, float coefficient, int64_t target, float scale, float cap, int64_t count);
+
+// MARK: Numbers of two bytes
+
+/// IEEE 754 binary16, or the upper half of an fp32 number.
+typedef enum { TK_BFLOAT16 = 0, TK_FLOAT16 = 1 } tk_number;
+
+/// y = x, exactly.
+void tk_widen(float *y, const uint16_t *x, int64_t count, tk_number type);
+
+/// y = x rounded to the nearest, ties to even. Returns whether all of y is finite: a number too large for the type becomes
+/// an infinity, a NaN stays one.
+bool tk_narrow(uint16_t *y, const float *x, int64_t count, tk_number type);
+
+/// Whether no x has all bits of `exponent`, the type's mask for it.
+bool tk_halves_finite(const uint16_t *x, int64_t count, uint16_t exponent);
 
 // MARK: Optimizer
 

@@ -4,78 +4,120 @@ import RunFolder
 
 /// A PEFT adapter as it lies on disk: `adapter_config.json` and `adapter_model.safetensors`.
 ///
-/// Low-rank adapters of linear layers are read, without dropout, biases or other trained modules. Format: PEFT's
-/// `LoraConfig` and `save_pretrained`.
+/// Low-rank adapters of linear layers are read, without biases or other trained modules. Format: PEFT's `LoraConfig` and
+/// `save_pretrained`. Which modules have one, the stored tensors say, so that lists, patterns and `all-linear` of
+/// `target_modules` come to the same.
 package struct AdapterFolder: Sendable {
   package static let configurationName = "adapter_config.json"
   package static let weightsName = "adapter_model.safetensors"
 
   package let path: String
-  package let description: LowRank
   /// The model that was adapted, as the file names it.
   package let base: String
   package let weights: SafetensorsFile
+  /// The dropout that the adapter was trained with; whoever only reads it needs none.
+  package let dropout: Double
+  private let place: String
+  private let rank: Int
+  private let alpha: Double
+  private let usesRootScaling: Bool
+  private let ranks, alphas: [(pattern: ModulePattern, value: Double)]
 
-  /// Whether a folder holds an adapter rather than a model.
+  /// Whether a folder holds an adapter rather than a model; some adapters carry a copy of their model's config.json.
   package static func isAdapter(_ folder: String) -> Bool {
     func has(_ name: String) -> Bool { FileSystem.kind(of: FileSystem.join(folder, name)) != nil }
-    return has(configurationName) && !has("config.json")
+    return has(configurationName) && !has(SafetensorsFolder.singleName) && !has(SafetensorsFolder.indexName)
   }
 
   /// - Throws: ``TregError`` 65 naming the key of something that is not read, 66 when the weights are missing.
   package init(_ path: String) throws {
     self.path = path
     let place = FileSystem.join(path, Self.configurationName)
+    self.place = place
     let configuration = try JSONFile.read(place)
     func failure(_ key: String, _ message: String) -> TregError { .badData(at: place, "\(key) \(message)") }
     guard configuration["peft_type"]?.string == "LORA" else {
       throw failure("peft_type", "must be LORA, found \(configuration["peft_type"]?.text() ?? "nothing")")
     }
-    // Values under which an adapter is just W + s·B·A.
-    let plain: [(key: String, allowed: [JSONValue])] = [
-      ("bias", ["none"]), ("use_dora", [false]), ("modules_to_save", [.array([])]), ("rank_pattern", [.object([:])]),
-      ("alpha_pattern", [.object([:])]), ("layers_to_transform", []), ("layer_replication", []),
-      ("lora_bias", [false]), ("trainable_token_indices", []), ("target_parameters", [.array([])]),
-    ]
-    for (key, allowed) in plain {
-      guard let value = configuration[key], !value.isNull, !allowed.contains(value) else { continue }
-      throw failure(key, "is \(value.text()), which is not supported")
-    }
-    guard let rank = configuration["r"]?.integer, (1...65_536).contains(rank) else {
+    try Self.requirePlain(configuration, place: place)
+    guard let rank = configuration["r"]?.integer, Self.possibleRanks.contains(rank) else {
       throw failure("r", "must be a rank of at least 1")
     }
     guard let alpha = configuration["lora_alpha"]?.double, alpha.isFinite else {
       throw failure("lora_alpha", "must be a number")
     }
-    let targets: [String]
-    switch configuration["target_modules"] {
-    case .string(let name): targets = [name]
-    case .array(let names): targets = names.compactMap(\.string)
-    default: targets = []
-    }
-    guard !targets.isEmpty else { throw failure("target_modules", "must name modules") }
     guard let base = configuration["base_model_name_or_path"]?.string, !base.isEmpty else {
       throw failure("base_model_name_or_path", "is missing: the adapted model cannot be found")
     }
-    description = LowRank(
-      rank: rank, alpha: alpha, usesRootScaling: configuration["use_rslora"]?.bool ?? false, targets: targets)
+    self.rank = rank
+    self.alpha = alpha
     self.base = base
-    weights = try SafetensorsFile(FileSystem.join(path, Self.weightsName))
+    usesRootScaling = configuration["use_rslora"]?.bool ?? false
+    dropout = configuration["lora_dropout"]?.double ?? 0
+    ranks = try Self.patterns("rank_pattern", configuration, place: place)
+    alphas = try Self.patterns("alpha_pattern", configuration, place: place)
+    guard ranks.allSatisfy({ Int(exactly: $0.value).map(Self.possibleRanks.contains) ?? false }) else {
+      throw failure("rank_pattern", "must give ranks of at least 1")
+    }
+    guard (ranks + alphas).reduce(0, { $0 + $1.pattern.size }) <= 2048 else {
+      throw failure("rank_pattern", "and alpha_pattern are too complicated: write modules' names out")
+    }
+    let file = FileSystem.join(path, Self.weightsName)
+    let older = FileSystem.join(path, "adapter_model.bin")
+    guard FileSystem.kind(of: file) != nil || FileSystem.kind(of: older) == nil else {
+      throw TregError.missing(
+        at: file, "no such file; adapter_model.bin is there: save the adapter with safe_serialization=True in peft")
+    }
+    weights = try SafetensorsFile(file)
+  }
+
+  private static let possibleRanks = 1...65_536
+
+  /// - Throws: bad data (65) naming a key by whose value an adapter is more than W + s·B·A.
+  private static func requirePlain(_ configuration: JSONValue, place: String) throws {
+    let plain: [(key: String, allowed: [JSONValue])] = [
+      ("bias", ["none"]), ("use_dora", [false]), ("modules_to_save", [.array([])]), ("layer_replication", []),
+      ("lora_bias", [false]), ("use_qalora", [false]), ("trainable_token_indices", [.array([]), .object([:])]),
+      ("target_parameters", [.array([])]), ("alora_invocation_tokens", [.array([])]), ("use_bdlora", [false]),
+      ("arrow_config", []), ("kasa_config", []), ("velora_config", []), ("monteclora_config", []),
+      // Others begin with weights taken out of the model, which its files still hold.
+      ("init_lora_weights", [true, false, "gaussian", "eva", "orthogonal", "mica"]),
+    ]
+    for (key, allowed) in plain {
+      guard let value = configuration[key], !value.isNull, !allowed.contains(value) else { continue }
+      throw TregError.badData(at: place, "\(key) is \(value.text()), which is not supported")
+    }
+  }
+
+  private static func patterns(
+    _ key: String, _ configuration: JSONValue, place: String
+  ) throws -> [(pattern: ModulePattern, value: Double)] {
+    guard let value = configuration[key], !value.isNull else { return [] }
+    guard let object = value.object else {
+      throw TregError.badData(at: place, "\(key) must give numbers by patterns of names")
+    }
+    return try object.map { name, value in
+      guard let number = value.double, number.isFinite else {
+        throw TregError.badData(at: place, "\(key): \(name) must have a number")
+      }
+      guard let pattern = ModulePattern(name) else {
+        throw TregError.badData(at: place, "\(key): \(name) is a pattern of a kind that is not read")
+      }
+      return (pattern, number)
+    }
   }
 
   /// Which of a model's projections are adapted, by the names of the stored tensors.
   ///
   /// - Throws: ``TregError`` 65 when a tensor is missing, is of another shape, or belongs to no projection of the model.
   package func layout(of model: ModelDescription) throws -> LowRankLayout {
-    var description = description
-    // Names that other programs wrote as patterns; what is stored tells what they meant.
     let modules = Set(weights.names.compactMap(Self.module))
-    description.targets = Set(modules.map { String($0.split(separator: ".").last ?? "") }).sorted()
-    let layout: LowRankLayout
-    do {
-      layout = try LowRankLayout(description, of: model)
-    } catch let error as TregError {
-      throw TregError.badData(at: weights.place, error.message)
+    let layout = LowRankLayout(of: model, usesRootScaling: usesRootScaling) { module in
+      guard modules.contains("base_model.model." + module) else { return nil }
+      func first(_ patterns: [(pattern: ModulePattern, value: Double)]) -> Double? {
+        patterns.first { $0.pattern.names(module) }?.value
+      }
+      return (first(ranks).map { Int($0) } ?? rank, first(alphas) ?? alpha)
     }
     for parameter in layout.parameters {
       guard let shape = weights.shape(of: parameter.name) else {
@@ -89,8 +131,9 @@ package struct AdapterFolder: Sendable {
     }
     let known = Set(layout.parameters.map(\.name))
     if let stranger = weights.names.first(where: { !known.contains($0) }) {
-      throw TregError.badData(at: weights.place, "tensor \(stranger) is no low-rank adapter of this model")
+      throw TregError.badData(at: weights.place, "tensor \(stranger) is no low-rank adapter of this model's layers")
     }
+    guard !layout.projections.isEmpty else { throw TregError.badData(at: weights.place, "holds no tensors") }
     return layout
   }
 

@@ -1,4 +1,3 @@
-import Foundation
 import ModelDescription
 import OrderedJSON
 import RunFolder
@@ -8,16 +7,15 @@ package struct AdapterWriter: Sendable {
   private let layout: LowRankLayout
   private let base: String
   private let companions: [ModelSource.CompanionFile]
-  private let storesTransposed: Bool
+  private let model: ModelDescription
   private let type: StorageType
 
   /// - Parameter source: the adapted model; its tokenizer and chat template go along.
   package init(_ source: ModelSource, layout: LowRankLayout, type: StorageType = .float32) {
     self.layout = layout
-    // Absolute, since the folder may be opened from anywhere.
-    base = URL(filePath: source.place).standardizedFileURL.path
+    base = source.adapter?.baseName ?? source.name
     companions = source.companions.filter { $0.name != "generation_config.json" }
-    storesTransposed = source.model.naming == .gpt2
+    model = source.model
     self.type = type
   }
 
@@ -39,14 +37,43 @@ package struct AdapterWriter: Sendable {
   }
 
   private var configuration: JSONValue {
-    let description = layout.description
-    let names = Set(layout.projections.map { String($0.module.split(separator: ".").last!) }).sorted()
+    let (rank, ranks) = Self.common(layout.projections.map { ($0.module, $0.rank) })
+    let (alpha, alphas) = Self.common(layout.projections.map { ($0.module, $0.alpha) })
     return [
       "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": .string(base),
-      "r": .integer(description.rank), "lora_alpha": .number(description.alpha), "lora_dropout": 0.0,
-      "target_modules": .array(names.map { .string($0) }), "use_rslora": .bool(description.usesRootScaling),
-      "use_dora": false, "bias": "none", "fan_in_fan_out": .bool(storesTransposed), "modules_to_save": .null,
-      "rank_pattern": [:], "alpha_pattern": [:], "init_lora_weights": true, "inference_mode": true,
+      "r": .integer(rank), "lora_alpha": .number(alpha), "lora_dropout": 0.0,
+      "target_modules": .array(targets.map { .string($0) }), "use_rslora": .bool(layout.usesRootScaling),
+      "use_dora": false, "bias": "none", "fan_in_fan_out": .bool(model.naming == .gpt2), "modules_to_save": .null,
+      "rank_pattern": Self.object(ranks) { .integer($0) },
+      "alpha_pattern": Self.object(alphas) { .number($0) }, "init_lora_weights": true, "inference_mode": true,
     ]
+  }
+
+  /// Last parts of modules' names where they mean just the adapted ones, else whole names.
+  private var targets: [String] {
+    let adapted = Set(layout.projections.map(\.module))
+    let short = Set(adapted.map { String($0.split(separator: ".").last!) }).sorted()
+    let meant = LowRankLayout(of: model, usesRootScaling: false) { module in
+      short.contains { LowRank.names($0, module) } ? (1, 1) : nil
+    }
+    return Set(meant.projections.map(\.module)) == adapted ? short : adapted.sorted()
+  }
+
+  private static func object<Value>(
+    _ values: [(module: String, value: Value)], _ number: (Value) -> JSONValue
+  ) -> JSONValue {
+    var members: JSONObject = [:]
+    for (module, value) in values { members[module] = number(value) }
+    return .object(members)
+  }
+
+  /// The value that most modules have, and those of the others by name.
+  private static func common<Value: Hashable & Comparable>(
+    _ values: [(module: String, value: Value)]
+  ) -> (common: Value, others: [(module: String, value: Value)]) {
+    let counts = Dictionary(grouping: values, by: \.value).mapValues(\.count)
+    let common = counts.max { ($0.value, $1.key) < ($1.value, $0.key) }!.key
+    let others = values.filter { $0.value != common }.sorted { $0.module < $1.module }
+    return (common, others)
   }
 }

@@ -5,16 +5,13 @@ import RunFolder
 package struct MergedWeights: WeightSource {
   private let base: any WeightSource
   private let adapter: AdapterFolder
-  private let scale: Float
   /// By the names under which the base holds the weights.
   private let projections: [String: (projection: LowRankLayout.Projection, isStoredTransposed: Bool)]
 
-  /// - Throws: ``TregError`` 65 when the adapter does not fit the model.
-  init(_ base: any WeightSource, _ adapter: AdapterFolder, model: ModelDescription) throws {
+  /// - Parameter layout: the adapter's on the model.
+  init(_ base: any WeightSource, _ adapter: AdapterFolder, _ layout: LowRankLayout, model: ModelDescription) throws {
     self.base = base
     self.adapter = adapter
-    let layout = try adapter.layout(of: model)
-    scale = Float(layout.description.scale)
     let stored = Dictionary(
       uniqueKeysWithValues: zip(model.parameters, try base.storedNames(of: model)).map { ($0.name, ($0, $1)) })
     var projections: [String: (LowRankLayout.Projection, Bool)] = [:]
@@ -36,7 +33,7 @@ package struct MergedWeights: WeightSource {
     guard let (projection, isTransposed) = projections[name] else { return }
     var a = try adapter.weights.values(of: projection.a.name)
     var b = try adapter.weights.values(of: projection.b.name)
-    let (inputs, outputs) = (projection.inputs, projection.outputs.count)
+    let (inputs, outputs, scale) = (projection.inputs, projection.outputs.count, Float(projection.scale))
     // W[outputs, inputs] += (s·B)[outputs, r] · A[r, inputs], or the same of all transposed.
     if isTransposed {
       (a, b) = (Self.transposed(b, columns: a.count / inputs), Self.transposed(a, columns: inputs))

@@ -20,10 +20,16 @@ extension ModelSource {
     return source
   }
 
-  private static func find(_ path: String, _ environment: [String: String]) throws -> ModelSource {
+  private static func find(
+    _ path: String, _ environment: [String: String], mayBeAdapter: Bool = true
+  ) throws -> ModelSource {
     switch FileSystem.kind(of: path) {
-    case .folder where AdapterFolder.isAdapter(path): return try openAdapter(path, environment)
-    case .folder: return try openFolder(path)
+    case .folder where AdapterFolder.isAdapter(path):
+      guard mayBeAdapter else {
+        throw TregError.badData(at: path, "an adapter of an adapter; `treg convert` merges one into its model first")
+      }
+      return try openAdapter(path, environment)
+    case .folder: return try openFolder(path, name: absolute(path))
     case .file, .other: return try openFile(path)
     case nil: break
     }
@@ -33,25 +39,37 @@ extension ModelSource {
       throw TregError.missing(
         at: path, "no such folder or file\(tried); a model is a folder, a .gguf file or org/name from the local cache")
     }
-    return try openFolder(folder)
+    guard !AdapterFolder.isAdapter(folder) else {
+      return try mayBeAdapter ? openAdapter(folder, environment) : find(folder, environment, mayBeAdapter: false)
+    }
+    return try openFolder(folder, name: path)
   }
+
+  private static func absolute(_ path: String) -> String { URL(filePath: path).standardizedFileURL.path }
 
   private static func openAdapter(_ path: String, _ environment: [String: String]) throws -> ModelSource {
     let adapter = try AdapterFolder(path)
-    guard adapter.base != path else {
-      throw TregError.badData(at: path, "base_model_name_or_path names the adapter itself")
-    }
     let base: ModelSource
     do {
-      base = try find(adapter.base, environment)
+      base = try find(adapter.base, environment, mayBeAdapter: false)
     } catch let error as TregError where error.exitCode == .inputMissing {
       throw TregError.missing(at: path, "the adapted model \(adapter.base) is not there: \(error.message)")
     }
+    _ = try base.weights.storedNames(of: base.model)
+    let layout = try adapter.layout(of: base.model)
+    // Whoever trained the adapter may have given the tokenizer another chat template.
+    let texts = FileSystem.kind(of: FileSystem.join(path, "tokenizer.json")) == nil ? nil : try Texts(path)
+    let settings = base.companions.filter { $0.name == "generation_config.json" }
     return ModelSource(
-      place: path, configuration: base.configuration, model: base.model, tokenizerJSON: base.tokenizerJSON,
-      tokenizerConfiguration: base.tokenizerConfiguration, chatTemplate: base.chatTemplate,
+      place: path, name: absolute(path), configuration: base.configuration, model: base.model,
+      tokenizerJSON: texts?.tokenizer ?? base.tokenizerJSON,
+      tokenizerConfiguration: texts?.tokenizerConfiguration ?? base.tokenizerConfiguration,
+      chatTemplate: texts == nil ? base.chatTemplate : texts!.chatTemplate,
       generationConfiguration: base.generationConfiguration,
-      weights: try MergedWeights(base.weights, adapter, model: base.model), companions: base.companions)
+      weights: try MergedWeights(base.weights, adapter, layout, model: base.model),
+      adapter: StartingAdapter(folder: adapter, layout: layout, base: base.weights, baseName: base.name),
+      companions: texts.map { $0.companions.filter { $0.name != "generation_config.json" } + settings }
+        ?? base.companions)
   }
 
   private static func openFile(_ path: String) throws -> ModelSource {
@@ -69,10 +87,10 @@ extension ModelSource {
       ("tokenizer.json", tokenizerJSON), ("tokenizer_config.json", tokenizerConfiguration),
     ].map { CompanionFile(name: $0, bytes: Array(($1.text(.indented(2)) + "\n").utf8)) }
     return ModelSource(
-      place: path, configuration: configuration,
+      place: path, name: absolute(path), configuration: configuration,
       model: try ModelDescription(configuration: configuration, place: path), tokenizerJSON: tokenizerJSON,
       tokenizerConfiguration: tokenizerConfiguration, chatTemplate: try file.string("tokenizer.chat_template"),
-      generationConfiguration: generation, weights: weights, companions: companions)
+      generationConfiguration: generation, weights: weights, adapter: nil, companions: companions)
   }
 
   /// Files besides weights and config.json that belong to a model.
@@ -81,7 +99,7 @@ extension ModelSource {
     "special_tokens_map.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json",
   ]
 
-  private static func openFolder(_ folder: String) throws -> ModelSource {
+  private static func openFolder(_ folder: String, name: String) throws -> ModelSource {
     func path(_ name: String) -> String { FileSystem.join(folder, name) }
     guard FileSystem.kind(of: path("config.json")) != nil else {
       let names = try FileSystem.contents(ofFolder: folder)
@@ -92,26 +110,43 @@ extension ModelSource {
     }
     let configuration = try JSONFile.read(path("config.json"))
     let model = try ModelDescription(configuration: configuration, place: path("config.json"))
-    let companions = try companionNames.filter { FileSystem.kind(of: path($0)) != nil }.map {
-      CompanionFile(name: $0, bytes: try FileSystem.readBytes(path($0), maximumCount: JSONFile.maximumCount))
-    }
-    func json(_ name: String) throws -> JSONValue? {
-      guard let file = companions.first(where: { $0.name == name }) else { return nil }
-      return try JSONFile.parse(file.bytes, place: path(name))
-    }
-    guard let tokenizerJSON = try json("tokenizer.json") else {
-      let old = companions.first { $0.name == "tokenizer.model" || $0.name == "vocab.json" }
-      let hint = old.map { "; \($0.name) is there: save the tokenizer with use_fast=True in transformers" } ?? ""
-      throw TregError.missing(at: path("tokenizer.json"), "no such file\(hint)")
-    }
-    let tokenizerConfiguration = try json("tokenizer_config.json") ?? .object([:])
+    let texts = try Texts(folder)
     return ModelSource(
-      place: folder, configuration: configuration, model: model, tokenizerJSON: tokenizerJSON,
-      tokenizerConfiguration: tokenizerConfiguration,
-      chatTemplate: try chatTemplate(
-        companions, tokenizerConfiguration: tokenizerConfiguration, legacy: json("chat_template.json"), folder: folder),
-      generationConfiguration: try json("generation_config.json"), weights: try SafetensorsFolder(folder),
-      companions: companions)
+      place: folder, name: name, configuration: configuration, model: model, tokenizerJSON: texts.tokenizer,
+      tokenizerConfiguration: texts.tokenizerConfiguration, chatTemplate: texts.chatTemplate,
+      generationConfiguration: texts.generation, weights: try SafetensorsFolder(folder), adapter: nil,
+      companions: texts.companions)
+  }
+
+  /// What a folder holds besides weights and config.json.
+  private struct Texts {
+    let tokenizer, tokenizerConfiguration: JSONValue
+    let generation: JSONValue?
+    let chatTemplate: String?
+    let companions: [CompanionFile]
+
+    /// - Throws: 66 without a tokenizer.json; 65 when a file is broken.
+    init(_ folder: String) throws {
+      func path(_ name: String) -> String { FileSystem.join(folder, name) }
+      let companions = try ModelSource.companionNames.filter { FileSystem.kind(of: path($0)) != nil }.map {
+        CompanionFile(name: $0, bytes: try FileSystem.readBytes(path($0), maximumCount: JSONFile.maximumCount))
+      }
+      func json(_ name: String) throws -> JSONValue? {
+        guard let file = companions.first(where: { $0.name == name }) else { return nil }
+        return try JSONFile.parse(file.bytes, place: path(name))
+      }
+      guard let tokenizer = try json("tokenizer.json") else {
+        let old = companions.first { $0.name == "tokenizer.model" || $0.name == "vocab.json" }
+        let hint = old.map { "; \($0.name) is there: save the tokenizer with use_fast=True in transformers" } ?? ""
+        throw TregError.missing(at: path("tokenizer.json"), "no such file\(hint)")
+      }
+      tokenizerConfiguration = try json("tokenizer_config.json") ?? .object([:])
+      generation = try json("generation_config.json")
+      chatTemplate = try ModelSource.chatTemplate(
+        companions, tokenizerConfiguration: tokenizerConfiguration, legacy: json("chat_template.json"), folder: folder)
+      self.tokenizer = tokenizer
+      self.companions = companions
+    }
   }
 
   /// The template in use: `chat_template.jinja` before `tokenizer_config.json` before `chat_template.json`; of several named

@@ -15,6 +15,8 @@ package struct ModelSource: Sendable {
 
   /// The folder or file, for messages.
   package let place: String
+  /// How others find it from anywhere: `org/name` of the hub, or an absolute path.
+  package let name: String
   package let configuration: JSONValue
   package let model: ModelDescription
   package let tokenizerJSON: JSONValue
@@ -22,9 +24,18 @@ package struct ModelSource: Sendable {
   /// The template that `tokenizer.apply_chat_template` would use; nil for a base model.
   package let chatTemplate: String?
   package let generationConfiguration: JSONValue?
+  /// With an adapter merged in, if the model came as one.
   package let weights: any WeightSource
+  /// The adapter itself, and the model without it.
+  package let adapter: StartingAdapter?
   /// Tokenizer files, chat template and generation settings, byte for byte when they come from a folder.
   package let companions: [CompanionFile]
+
+  /// The type of a name, or, for `auto`, the one that the configuration gives to the files' numbers.
+  package func storageType(named name: String) -> StorageType {
+    let stored = configuration["dtype"]?.string ?? configuration["torch_dtype"]?.string ?? ""
+    return StorageType(rawValue: name) ?? StorageType(rawValue: stored) ?? .float32
+  }
 
   /// XXH3-128 over the weight files' bytes, the configuration, the tokenizer's two files and the chat template in use.
   ///
@@ -38,6 +49,10 @@ package struct ModelSource: Sendable {
       }
       for file in weights.files { add(try ContentHash.ofFile(file)) }
       add(configuration.text())
+      for projection in adapter?.layout.projections ?? [] {
+        add(projection.module)
+        add("\(projection.scale)")
+      }
       for companion in companions where ["tokenizer.json", "tokenizer_config.json"].contains(companion.name) {
         add(companion.name)
         hash.update(companion.bytes.count)

@@ -2,8 +2,8 @@ import RunFolder
 
 /// A GGUF file, version 2 or 3, little-endian: metadata, and tensors under the names that the file gives them.
 ///
-/// Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Tensors read are F32, F16, BF16, Q8_0, Q4_0, Q4_1,
-/// Q5_0 and Q5_1; one of another type is named when it is read.
+/// Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Tensors read are those of ``GGUFTensorType``; one of
+/// another type is named when it is read.
 package final class GGUFFile: WeightSource {
   struct Entry: Sendable {
     let shape: [Int]
@@ -42,7 +42,7 @@ package final class GGUFFile: WeightSource {
     guard let entry = entries[name] else { preconditionFailure("no tensor named \(name)") }
     guard let type = GGUFTensorType(rawValue: entry.typeCode), let range = entry.range else {
       throw failure(
-        "tensor \(name) is stored as \(GGUFTensorType.name(of: entry.typeCode)), expected F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0 or Q5_1"
+        "tensor \(name) is stored as \(GGUFTensorType.name(of: entry.typeCode)), \(GGUFTensorType.refusal(of: entry.typeCode))"
       )
     }
     return (type, entry, range)
@@ -56,8 +56,22 @@ package final class GGUFFile: WeightSource {
       case .f32: try Conversion.read(.float32, from: file, at: range.lowerBound, into: buffer)
       case .f16: try Conversion.read(.float16, from: file, at: range.lowerBound, into: buffer)
       case .bf16: try Conversion.read(.bfloat16, from: file, at: range.lowerBound, into: buffer)
+      case .f64: try readDoubles(at: range.lowerBound, into: buffer)
       default: try readBlocks(type, at: range.lowerBound, into: buffer)
       }
+    }
+  }
+
+  /// Numbers of 64 bits, rounded to fp32.
+  private func readDoubles(at offset: Int, into values: UnsafeMutableBufferPointer<Float>) throws {
+    let buffer = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: min(Conversion.piece, max(values.count, 1)))
+    defer { buffer.deallocate() }
+    for start in stride(from: 0, to: values.count, by: buffer.count) {
+      let count = min(buffer.count, values.count - start)
+      try file.read(
+        at: offset + 8 * start,
+        into: UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: buffer[..<count])))
+      for index in 0..<count { values[start + index] = Float(Double(bitPattern: UInt64(littleEndian: buffer[index]))) }
     }
   }
 

@@ -3,15 +3,21 @@ import RunFolder
 
 /// The Hugging Face tokenizer files that a GGUF file's `tokenizer.*` metadata describe.
 ///
-/// Only byte-level BPE (`tokenizer.ggml.model` = `gpt2`) is known. What the metadata leave out, the pre-tokenizer's regular
-/// expression and the normaliser, is looked up by the name in `tokenizer.ggml.pre`.
+/// Known are byte-level BPE (`tokenizer.ggml.model` = `gpt2`) and SentencePiece's BPE (`llama`). What the metadata of the
+/// former leave out, the pre-tokenizer's regular expression and the normaliser, is looked up by the name in
+/// `tokenizer.ggml.pre`; what those of the latter leave out, the merges, is made from the scores.
 struct GGUFTokenizer {
   private let file: GGUFFile
   private let tokens: [String]
   private let kinds: [TokenKind]
-  private let merges: [String]
-  private let preTokenizer: GGUFPreTokenizer
+  private let model: Model
   private let addsBeginToken: Bool
+  private let addsEndToken: Bool
+
+  private enum Model {
+    case byteLevel(GGUFPreTokenizer, merges: [String])
+    case sentencePiece(SentencePiece)
+  }
 
   /// Codes of `tokenizer.ggml.token_type`.
   enum TokenKind: Int {
@@ -21,12 +27,30 @@ struct GGUFTokenizer {
 
   init(_ file: GGUFFile) throws {
     self.file = file
-    let model = try file.required(file.string("tokenizer.ggml.model"), "tokenizer.ggml.model")
-    guard model == "gpt2" else {
-      throw file.failure("tokenizer model \(model) is not supported; known is gpt2 (byte-level BPE)")
+    let name = try file.required(file.string("tokenizer.ggml.model"), "tokenizer.ggml.model")
+    let stored = try file.required(file.strings("tokenizer.ggml.tokens"), "tokenizer.ggml.tokens")
+    kinds = try Self.kinds(file, count: stored.count)
+    let begins = try file.bool("tokenizer.ggml.add_bos_token")
+    addsEndToken = try file.bool("tokenizer.ggml.add_eos_token") ?? false
+    switch name {
+    case "gpt2":
+      let (preTokenizer, merges) = try Self.byteLevel(file)
+      model = .byteLevel(preTokenizer, merges: merges)
+      tokens = stored
+      addsBeginToken = begins ?? preTokenizer.addsBeginToken
+    case "llama":
+      let sentencePiece = try SentencePiece(file, tokenCount: stored.count)
+      model = .sentencePiece(sentencePiece)
+      tokens = sentencePiece.isGemma ? Self.respelled(stored) : stored
+      addsBeginToken = begins ?? true
+    default:
+      throw file.failure(
+        "tokenizer model \(name) is not supported; known are gpt2 (byte-level BPE) and llama (SentencePiece's BPE)")
     }
-    tokens = try file.required(file.strings("tokenizer.ggml.tokens"), "tokenizer.ggml.tokens")
-    merges = try file.required(file.strings("tokenizer.ggml.merges"), "tokenizer.ggml.merges")
+  }
+
+  private static func byteLevel(_ file: GGUFFile) throws -> (GGUFPreTokenizer, merges: [String]) {
+    let merges = try file.required(file.strings("tokenizer.ggml.merges"), "tokenizer.ggml.merges")
     guard merges.allSatisfy({ $0.utf8.dropFirst().contains(UInt8(ascii: " ")) }) else {
       throw file.failure("metadata tokenizer.ggml.merges must hold pairs separated by a blank")
     }
@@ -35,17 +59,15 @@ struct GGUFTokenizer {
       let known = GGUFPreTokenizer.knownNames.joined(separator: ", ")
       throw file.failure("pre-tokenizer \(pre) is not supported; known are \(known)")
     }
-    self.preTokenizer = preTokenizer
-    addsBeginToken = try file.bool("tokenizer.ggml.add_bos_token") ?? preTokenizer.addsBeginToken
-    kinds = try Self.kinds(file, tokens: tokens)
+    return (preTokenizer, merges)
   }
 
-  private static func kinds(_ file: GGUFFile, tokens: [String]) throws -> [TokenKind] {
+  private static func kinds(_ file: GGUFFile, count: Int) throws -> [TokenKind] {
     guard let codes = try file.integers("tokenizer.ggml.token_type") else {
-      return Array(repeating: .normal, count: tokens.count)
+      return Array(repeating: .normal, count: count)
     }
-    guard codes.count == tokens.count else {
-      throw file.failure("metadata tokenizer.ggml.token_type has \(codes.count) entries, expected \(tokens.count)")
+    guard codes.count == count else {
+      throw file.failure("metadata tokenizer.ggml.token_type has \(codes.count) entries, expected \(count)")
     }
     return try codes.map { code in
       guard let kind = TokenKind(rawValue: code) else {
@@ -75,20 +97,68 @@ struct GGUFTokenizer {
         throw file.failure("metadata tokenizer.ggml.tokens holds \(token) twice")
       }
       vocabulary[token] = .integer(id)
-      guard [.control, .userDefined, .unknown].contains(kinds[id]) else { continue }
-      added.append(Self.addedToken(token, id: id, special: kinds[id] != .userDefined))
+      if isAdded(id) { added.append(Self.addedToken(token, id: id, special: kinds[id] != .userDefined)) }
     }
     return [
       "version": "1.0", "truncation": .null, "padding": .null, "added_tokens": .array(added),
-      "normalizer": preTokenizer.normalizer, "pre_tokenizer": preTokenizer.json, "post_processor": try postProcessor(),
-      "decoder": GGUFPreTokenizer.byteLevel(addPrefixSpace: true, useRegex: true),
-      "model": [
-        "type": "BPE", "dropout": .null, "unk_token": .null, "continuing_subword_prefix": .null,
-        "end_of_word_suffix": .null, "fuse_unk": false, "byte_fallback": false,
-        "ignore_merges": .bool(preTokenizer.ignoresMerges), "vocab": .object(vocabulary),
-        "merges": .array(merges.map(JSONValue.string)),
-      ],
+      "normalizer": normalizer, "pre_tokenizer": preTokenizer, "post_processor": try postProcessor(),
+      "decoder": decoder, "model": try bytePairs(vocabulary),
     ]
+  }
+
+  /// Tokens that are found in a text before anything else is.
+  private func isAdded(_ id: Int) -> Bool {
+    switch kinds[id] {
+    case .control, .unknown: true
+    // Runs of blanks are found by merging, since texts have ▁ in place of blanks by then.
+    case .userDefined: !(isSentencePiece && tokens[id].unicodeScalars.allSatisfy { $0 == "▁" })
+    case .normal, .unused, .byte: false
+    }
+  }
+
+  private var isSentencePiece: Bool {
+    if case .sentencePiece = model { true } else { false }
+  }
+
+  private var normalizer: JSONValue {
+    switch model {
+    case .byteLevel(let preTokenizer, _): preTokenizer.normalizer
+    case .sentencePiece(let sentencePiece): sentencePiece.normalizer
+    }
+  }
+
+  private var preTokenizer: JSONValue {
+    switch model {
+    case .byteLevel(let preTokenizer, _): preTokenizer.json
+    case .sentencePiece(let sentencePiece): sentencePiece.preTokenizer
+    }
+  }
+
+  private var decoder: JSONValue {
+    switch model {
+    case .byteLevel: GGUFPreTokenizer.byteLevel(addPrefixSpace: true, useRegex: true)
+    case .sentencePiece(let sentencePiece): sentencePiece.decoder
+    }
+  }
+
+  private func bytePairs(_ vocabulary: JSONObject) throws -> JSONValue {
+    var members: JSONObject = [
+      "type": "BPE", "dropout": .null, "unk_token": .null, "continuing_subword_prefix": .null,
+      "end_of_word_suffix": .null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
+      "vocab": .object(vocabulary),
+    ]
+    switch model {
+    case .byteLevel(let preTokenizer, let merges):
+      members["ignore_merges"] = .bool(preTokenizer.ignoresMerges)
+      members["merges"] = .array(merges.map(JSONValue.string))
+    case .sentencePiece(let sentencePiece):
+      members["unk_token"] = try token("unknown").map(JSONValue.string) ?? .null
+      members["fuse_unk"] = true
+      members["byte_fallback"] = true
+      members["merges"] = .array(
+        Self.merges(tokens, kinds: kinds, scores: sentencePiece.scores).map(JSONValue.string))
+    }
+    return .object(members)
   }
 
   private static func addedToken(_ token: String, id: Int, special: Bool) -> JSONValue {
@@ -99,19 +169,23 @@ struct GGUFTokenizer {
   }
 
   private func postProcessor() throws -> JSONValue {
-    guard addsBeginToken, let begin = try token("bos"), let id = try file.integer("tokenizer.ggml.bos_token_id") else {
-      return .null
+    let begin = addsBeginToken ? try token("bos") : nil
+    let end = addsEndToken ? try token("eos") : nil
+    guard begin != nil || end != nil else { return .null }
+    func special(_ token: String?, _ type: Int) -> [JSONValue] {
+      token.map { [["SpecialToken": ["id": .string($0), "type_id": .integer(type)]]] } ?? []
     }
-    func special(_ type: Int) -> JSONValue { ["SpecialToken": ["id": .string(begin), "type_id": .integer(type)]] }
-    func sequence(_ name: String, _ type: Int) -> JSONValue {
-      ["Sequence": ["id": .string(name), "type_id": .integer(type)]]
+    func sequence(_ name: String, _ type: Int) -> [JSONValue] {
+      special(begin, type) + [["Sequence": ["id": .string(name), "type_id": .integer(type)]]] + special(end, type)
+    }
+    var specialTokens: JSONObject = [:]
+    for (token, key) in [(begin, "bos"), (end, "eos")] {
+      guard let token, let id = try file.integer("tokenizer.ggml.\(key)_token_id") else { continue }
+      specialTokens[token] = ["id": .string(token), "ids": [.integer(id)], "tokens": [.string(token)]]
     }
     return [
-      "type": "TemplateProcessing", "single": [special(0), sequence("A", 0)],
-      "pair": [special(0), sequence("A", 0), special(1), sequence("B", 1)],
-      "special_tokens": .object([
-        begin: ["id": .string(begin), "ids": [.integer(id)], "tokens": [.string(begin)]]
-      ]),
+      "type": "TemplateProcessing", "single": .array(sequence("A", 0)),
+      "pair": .array(sequence("A", 0) + sequence("B", 1)), "special_tokens": .object(specialTokens),
     ]
   }
 
@@ -128,10 +202,13 @@ struct GGUFTokenizer {
   /// `tokenizer_config.json`, the chat template included.
   func tokenizerConfiguration() throws -> JSONValue {
     var members: JSONObject = [
-      "add_bos_token": .bool(addsBeginToken), "add_prefix_space": false,
+      "add_bos_token": .bool(addsBeginToken), "add_eos_token": .bool(addsEndToken), "add_prefix_space": false,
     ]
+    if case .sentencePiece(let sentencePiece) = model {
+      members["add_prefix_space"] = .bool(sentencePiece.addsPrefix)
+    }
     var decoder: JSONObject = [:]
-    for (id, token) in tokens.enumerated() where [.control, .userDefined, .unknown].contains(kinds[id]) {
+    for (id, token) in tokens.enumerated() where isAdded(id) {
       guard case .object(var entry) = Self.addedToken(token, id: id, special: kinds[id] != .userDefined) else {
         continue
       }

@@ -1,23 +1,21 @@
 import RunFolder
 
 /// A GGUF file's tensors under their Hugging Face names and in the layout that those weights have.
-///
-/// The converter that writes GGUF files reorders the rows of query and key projections of Llama models so that rotated pairs
-/// are neighbours; Hugging Face keeps the first and second half of a head apart. Row `2 i + s` of a head in the file is
-/// row `s · d/2 + i` here.
 package final class GGUFWeights: WeightSource {
   private let file: GGUFFile
+  private let architecture: GGUFArchitecture
   /// The file's name of each Hugging Face name.
   private let originals: [String: String]
-  /// Rows of a head for tensors whose rows must be put back in order.
-  private let headDimension: Int?
+  private let headDimension: Int
   package let names: [String]
 
-  init(_ file: GGUFFile, architecture: String, headDimension: Int) {
+  /// - Parameter leavingOut: the file's names of tensors that are not passed on.
+  init(_ file: GGUFFile, architecture: GGUFArchitecture, headDimension: Int, leavingOut: Set<String> = []) {
     self.file = file
-    self.headDimension = architecture == "llama" ? headDimension : nil
+    self.architecture = architecture
+    self.headDimension = headDimension
     var originals: [String: String] = [:]
-    for name in file.names { originals[Self.huggingFaceName(name)] = name }
+    for name in file.names where !leavingOut.contains(name) { originals[architecture.huggingFaceName(name)] = name }
     self.originals = originals
     names = originals.keys.sorted()
   }
@@ -25,7 +23,10 @@ package final class GGUFWeights: WeightSource {
   package var place: String { file.place }
   package var files: [String] { file.files }
 
-  package func shape(of name: String) -> [Int]? { originals[name].flatMap(file.shape(of:)) }
+  package func shape(of name: String) -> [Int]? {
+    guard let original = originals[name], let shape = file.shape(of: original) else { return nil }
+    return architecture.change(of: original) == .transposed && shape.count == 2 ? shape.reversed() : shape
+  }
 
   package func requireReadable(_ name: String) throws {
     guard let original = originals[name] else { preconditionFailure("no tensor named \(name)") }
@@ -36,7 +37,26 @@ package final class GGUFWeights: WeightSource {
     guard let original = originals[name], let shape = file.shape(of: original) else {
       preconditionFailure("no tensor named \(name)")
     }
-    guard let headDimension, Self.isPermuted(original) else { return try file.read(original, into: &values) }
+    switch architecture.change(of: original) {
+    case .none: try file.read(original, into: &values)
+    case .shifted:
+      try file.read(original, into: &values)
+      for index in 0..<values.count { values[index] -= architecture.normShift }
+    case .reordered: try readReordered(original, shape, into: &values)
+    case .transposed:
+      guard shape.count == 2 else { return try file.read(original, into: &values) }
+      let stored = try file.values(of: original)
+      values.withUnsafeMutableBufferPointer { target in
+        stored.withUnsafeBufferPointer {
+          Transposition.copy(from: $0, rows: shape[0], columns: shape[1], to: target)
+        }
+      }
+    }
+  }
+
+  /// Hugging Face keeps the first and second halves of a head apart: row `2 i + s` of a head in the file is row
+  /// `s · d/2 + i` here.
+  private func readReordered(_ original: String, _ shape: [Int], into values: inout MutableSpan<Float>) throws {
     guard shape[0] % headDimension == 0 else {
       throw TregError.badData(
         at: place, "tensor \(original) has \(shape[0]) rows, expected a multiple of the head's \(headDimension)")
@@ -55,30 +75,4 @@ package final class GGUFWeights: WeightSource {
       }
     }
   }
-
-  private static func isPermuted(_ name: String) -> Bool {
-    guard name.hasPrefix("blk.") else { return false }
-    return [".attn_q.weight", ".attn_k.weight", ".attn_q.bias", ".attn_k.bias"].contains { name.hasSuffix($0) }
-  }
-
-  /// `blk.3.ffn_gate.weight` → `model.layers.3.mlp.gate_proj.weight`; names without a counterpart stay.
-  static func huggingFaceName(_ name: String) -> String {
-    if let whole = topLevel[name] { return whole }
-    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-    guard parts.count == 4, parts[0] == "blk", let layer = Int(parts[1]), layer >= 0,
-      parts[3] == "weight" || parts[3] == "bias", let module = modules[String(parts[2])]
-    else { return name }
-    return "model.layers.\(layer).\(module).\(parts[3])"
-  }
-
-  private static let topLevel = [
-    "token_embd.weight": "model.embed_tokens.weight", "output_norm.weight": "model.norm.weight",
-    "output.weight": "lm_head.weight",
-  ]
-
-  private static let modules = [
-    "attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm", "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj",
-    "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj",
-  ]
 }

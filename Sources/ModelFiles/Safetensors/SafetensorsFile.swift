@@ -37,4 +37,16 @@ package final class SafetensorsFile: WeightSource {
       try Conversion.read(type, from: file, at: entry.range.lowerBound, into: buffer)
     }
   }
+
+  package func readPieces(_ name: String, _ body: (_ first: Int, UnsafeBufferPointer<Float>) throws -> Void) throws {
+    let (type, entry) = try readable(name)
+    let count = entry.range.count / type.byteCount
+    let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: min(Conversion.piece, max(count, 1)))
+    defer { buffer.deallocate() }
+    for first in stride(from: 0, to: count, by: Conversion.piece) {
+      let piece = UnsafeMutableBufferPointer(rebasing: buffer[..<min(Conversion.piece, count - first)])
+      try Conversion.read(type, from: file, at: entry.range.lowerBound + first * type.byteCount, into: piece)
+      try body(first, UnsafeBufferPointer(piece))
+    }
+  }
 }

@@ -54,6 +54,11 @@ package final class SafetensorsFolder: WeightSource {
     try shards[shard].read(name, into: &values)
   }
 
+  package func readPieces(_ name: String, _ body: (_ first: Int, UnsafeBufferPointer<Float>) throws -> Void) throws {
+    guard let shard = shardOfName[name] else { preconditionFailure("no tensor named \(name)") }
+    try shards[shard].readPieces(name, body)
+  }
+
   /// The files an index lists, sorted, and for each tensor which of them holds it.
   private static func read(index path: String) throws -> ([String], [String: Int]) {
     let index = try JSONFile.read(path)

@@ -71,9 +71,7 @@ package enum SafetensorsWriter {
         "tensor \(parameter.name) holds \(values[index]) at element \(index), expected finite weights"
       )
     }
-    // Half the way from the largest number of the type to the next power of two, where rounding goes to infinity.
-    let limit: Float = type == .float16 ? 65_520 : type == .bfloat16 ? Float(bitPattern: 0x7F7F_8000) : .infinity
-    if let value = values.first(where: { abs($0) >= limit }) {
+    if let value = Conversion.firstOverflow(values, type) {
       throw TregError.badData(at: path, "tensor \(parameter.name) holds \(value), which does not fit \(type.rawValue)")
     }
   }

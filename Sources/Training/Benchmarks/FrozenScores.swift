@@ -14,12 +14,10 @@ extension TrainingSetup {
   func frozenScores(
     of pairs: PairList, model: Transformer, consumers: [[Int]]
   ) throws -> [Int: RowScores] {
-    guard !objective.needs.isEmpty else { return [:] }
-    let scorer = Scorer(
-      model: model,
-      prompter: template.map {
-        ContrastivePrompter(template: $0, tokenizer: pairTokenizer, contextLimit: reference.model.maximumLength)
-      })
+    guard !objective.needs.scores.isEmpty else { return [:] }
+    let scorer = try communicator.agree {
+      try Scorer(model: model, rewards: rewardSource, tokenizer: pairTokenizer)
+    }
     let own = ScoreShard.range(shard: communicator.rank, of: communicator.size, rowCount: pairs.count)
     let rows = try communicator.agree { try own.map { try scorer.score(pairs[$0]) } }
     return try ScoreExchange(communicator: communicator, rowCount: pairs.count, rows: rows).scores(for: consumers)

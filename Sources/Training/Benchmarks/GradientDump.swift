@@ -52,15 +52,12 @@ package struct GradientDump {
   package func run() throws -> Report {
     let communicator = setup.communicator
     let path = setup.configuration.out
-    let model = try communicator.agree {
-      try Transformer(loading: setup.reference, workers: Workers(threads: setup.threads))
-    }
+    let workers = Workers(threads: setup.threads)
+    var frozen: Transformer? = try communicator.agree { try setup.loadReference(workers: workers) }
     let division = Division.divide(Array(pairs.indices), costs: pairs.costs, ranks: communicator.size)
-    let scores = try setup.frozenScores(of: pairs, model: model, consumers: division)
-    if setup.configuration.reference != nil {
-      try communicator.agree { try setup.source.weights.load(setup.source.model, into: model.parameters.all) }
-    }
-    let trainer = setup.trainer(of: setup.adapted(model), exchange: .allReduce)
+    let scores = try setup.frozenScores(of: pairs, model: frozen!, consumers: division)
+    let (policy, reference) = try setup.policy(from: &frozen)
+    let trainer = setup.trainer(of: policy, reference: reference, exchange: .allReduce)
     let own = division[communicator.rank]
     let (metrics, norm) = try trainer.computeGradient(
       own.map { pairs[$0] }, scores: own.compactMap { scores[$0] }, globalCount: pairs.count)

@@ -94,8 +94,10 @@ package struct StepBenchmark {
     let communicator = setup.communicator
     let size = setup.configuration.globalBatchSize
     let batches = stride(from: 0, to: pairs.count, by: size).map { Array($0..<min($0 + size, pairs.count)) }
-    let model = try communicator.agree { try Transformer(loading: setup.reference, workers: workers) }
-    let trainer = setup.trainer(of: setup.adapted(model), totalSteps: repeats * batches.count)
+    let model = try communicator.agree { try setup.loadReference(workers: workers) }
+    var frozen: Transformer? = model
+    let (policy, reference) = try setup.policy(from: &frozen)
+    let trainer = setup.trainer(of: policy, reference: reference, totalSteps: repeats * batches.count)
     var measurements: [Measurement] = []
     for _ in 0..<repeats { measurements.append(try measure(batches, model: model, trainer: trainer)) }
     measurements.sort { $0.seconds < $1.seconds }
