@@ -57,7 +57,7 @@ struct TrainingSetup {
           threads: threads, environment: environment, note: communicator.rank == 0 ? { Console.note($0) } : nil)
       }
       return (
-        source: source, reference: reference, tokenizer: tokenizer, 
+        source: source, reference: reference, tokenizer: tokenizer,
         train: try read(configuration.data, configuration.dataSplit),
         held: try configuration.heldData.isEmpty ? nil : read(configuration.heldData, configuration.evalSplit),
         hash: try reference.contentHash, start: try source.contentHash, rewards: rewards
@@ -85,7 +85,9 @@ struct TrainingSetup {
 
   /// The configuration without what may differ between ranks: paths, and how work is done.
   private var courseText: String {
-    let free = ["model", "reference", "treg_reward_model", "data", "data_split", "eval_data", "eval_split", "rewards", "out", "threads",
+    let free = [
+      "model", "reference", "treg_reward_model", "data", "data_split", "eval_data", "eval_split", "rewards", "out",
+      "threads",
     ]
     return configuration.yamlText.split(separator: "\n").filter { line in
       !free.contains { line.hasPrefix($0 + ":") }
@@ -164,7 +166,8 @@ struct TrainingSetup {
     var (tokens, scored, longest) = (0, 0, 0)
     for step in 0..<min(plan.stepsPerEpoch, plan.stepCount) {
       let batch = plan.batch(ofStep: step)
-      let ranks = Division.divide(batch, costs: batch.map { train.pairs.counts(at: $0).tokens }, ranks: communicator.size)
+      let ranks = Division.divide(
+        batch, costs: batch.map { train.pairs.counts(at: $0).tokens }, ranks: communicator.size)
       for pairs in ranks.map({ rows in rows.map(train.pairs.counts) }) {
         for microBatch in Division.microBatches(
           Array(pairs.indices), costs: pairs.map(\.tokens), maxTokens: microBatchTokens)

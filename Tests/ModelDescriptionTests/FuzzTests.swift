@@ -49,7 +49,7 @@ import Testing
         return false
       }
     }
-    #expect(report.accepted > 100 && report.refused > 100)
+    #expect(report.accepted > 0 && report.refused > 0)
   }
 
   private struct Finding: Error {

@@ -39,7 +39,7 @@ import Testing
         for name in file.names { _ = try file.values(of: name) }
       }
     }
-    #expect(report.accepted >= 4 && report.refused > 100)
+    #expect(report.accepted >= 4 && report.refused > 0)
   }
 
   @Test func safetensorsIndex() throws {
@@ -53,7 +53,7 @@ import Testing
       _ = try scratch.overwrite("folder/model.safetensors.index.json", bytes)
       return try accepts { _ = try SafetensorsFolder(folder) }
     }
-    #expect(report.refused > 100)
+    #expect(report.refused > 0)
   }
 
   @Test func ggufFiles() throws {
@@ -84,6 +84,6 @@ import Testing
       }
       return isFile || isModel
     }
-    #expect(report.accepted > 0 && report.refused > 20)
+    #expect(report.accepted > 0 && report.refused > 0)
   }
 }
