@@ -166,7 +166,8 @@ struct TrainingSetup {
     var (tokens, scored, longest) = (0, 0, 0)
     for step in 0..<min(plan.stepsPerEpoch, plan.stepCount) {
       let batch = plan.batch(ofStep: step)
-      let ranks = Division.divide(batch, costs: batch.map { train.pairs.counts(at: $0).tokens }, ranks: communicator.size)
+      let ranks = Division.divide(
+        batch, costs: batch.map { train.pairs.counts(at: $0).tokens }, ranks: communicator.size)
       for pairs in ranks.map({ rows in rows.map(train.pairs.counts) }) {
         for microBatch in Division.microBatches(
           Array(pairs.indices), costs: pairs.map(\.tokens), maxTokens: microBatchTokens)

@@ -69,8 +69,8 @@ import Testing
           + " \"Human: … Assistant: …\" text"
       ),
       (
-        #"{"prompt": [], "chosen": [{"from": "gpt", "value": "x"}], "rejected": []}"#,
-        ":1: the list in `prompt` is empty"
+        #"{"prompt": [], "chosen": [{"by": "gpt", "value": "x"}], "rejected": []}"#,
+        ":1: `chosen`: a message needs `role` and `content`; found: by, value"
       ),
     ]
     for (text, message) in cases {
