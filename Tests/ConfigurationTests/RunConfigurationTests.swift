@@ -37,8 +37,6 @@ import Testing
     let long = try parse(Self.example, requiring: ["model", "data", "out"]).configuration
     let short = try parse(
       "model: HuggingFaceTB/SmolLM2-135M-Instruct\ndata: pairs.jsonl\neval_data: held_out.jsonl\nout: runs/first\n"
-        // Without a word each objective that T-REG fits gets this weight, any other none.
-        + "treg_alpha: 0.25\n"
     ).configuration
     #expect(long == short)
     #expect(long.learningRate == 5e-7 && long.lossType == ["dpo"] && long.maxPromptLength == nil)
@@ -55,7 +53,7 @@ import Testing
     #expect(configuration.learningRate == 1e-6 && configuration.lossType == ["simpo"])
     #expect(configuration.data == ["a.jsonl", "b.jsonl"] && configuration.evalData == ["c"])
     #expect(configuration.beta == 3 && configuration.rewards == nil && configuration.reference == "old")
-    #expect(configuration.threads == .count(2) && configuration.tregAlpha == 0.25)
+    #expect(configuration.threads == .count(2) && configuration.tregAlpha == nil)
   }
 
   @Test func namesOfTRLAreUnderstood() throws {
