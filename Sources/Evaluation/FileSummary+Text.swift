@@ -11,31 +11,27 @@ extension FileSummary {
   package func text(width: Int) -> String {
     let charts = lengths.map { "\($0.name), tokens\n" + BarChart($0.values).text(width: min(width, 100)) }
     let advice = advice.isEmpty ? [] : ["", "advice"] + advice.map { "- \($0)" }
-    return (counts + ["", table, ""] + [charts.joined(separator: "\n\n")] + advice).joined(separator: "\n")
+    return ([Listing(counts).text(width: width), "", table, "", charts.joined(separator: "\n\n")] + advice)
+      .joined(separator: "\n")
   }
 
-  private var counts: [String] {
+  private var counts: [(name: String, finding: String)] {
     func percent(_ share: Double) -> String { NumberFormat.fixed(100 * share, decimals: 1) + " %" }
-    var table = Table([("", .left), ("", .left)])
-    table.append(
-      [
-        "rows",
-        "\(NumberFormat.count(readCount)) read, \(NumberFormat.count(usedCount)) used, \(NumberFormat.count(refusedCount)) refused",
-      ])
+    func number(_ count: Int) -> String { NumberFormat.count(count) }
+    var counts = [
+      ("rows", "\(number(readCount)) read, \(number(usedCount)) used, \(number(refusedCount)) refused")
+    ]
     for (reason, count) in refusals {
-      table.append(["  refused", "\(NumberFormat.count(count)) × \(TokenColouring.visibleLine(reason))"])
+      counts.append(("  refused", "\(number(count)) × \(TokenColouring.visibleLine(reason))"))
     }
-    if let firstRefusal { table.append(["  first", TokenColouring.visibleLine(firstRefusal)]) }
-    for (name, count) in repairs { table.append(["  repaired", "\(NumberFormat.count(count)) × \(name)"]) }
-    table.append(["truncated", truncated])
-    table.append(
-      [
-        "tokens",
-        "\(NumberFormat.count(tokenCount)), of which \(NumberFormat.count(scoredCount)) scored; sharing prompts saves "
-          + percent(Double(unsharedCount - tokenCount) / Double(unsharedCount)),
-      ])
-    table.append(["chosen", "the longer response in \(percent(chosenLonger)) of pairs (ties ½)"])
-    return table.text.split(separator: "\n").map(String.init)
+    if let firstRefusal { counts.append(("  first", TokenColouring.visibleLine(firstRefusal))) }
+    for (name, count) in repairs { counts.append(("  repaired", "\(number(count)) × \(name)")) }
+    let saved = percent(Double(unsharedCount - tokenCount) / Double(unsharedCount))
+    return counts + [
+      ("truncated", truncated),
+      ("tokens", "\(number(tokenCount)), of which \(number(scoredCount)) scored; sharing prompts saves \(saved)"),
+      ("chosen", "the longer response in \(percent(chosenLonger)) of pairs (ties ½)"),
+    ]
   }
 
   private var truncated: String {

@@ -10,6 +10,9 @@ package protocol WeightSource: Sendable {
   /// Throws ``TregError`` (65) when the tensor is stored in a way that cannot be read; traps on an unknown name.
   func requireReadable(_ name: String) throws
 
+  /// How a tensor is stored, as the file's format calls it, such as `BF16`; nil when there is no such tensor.
+  func storedType(of name: String) -> String?
+
   /// Reads a whole tensor in row-major order, converted to fp32.
   ///
   /// May be called by several threads at once.

@@ -49,6 +49,15 @@ extension FileSystem {
     return folder.utf8.last == UInt8(ascii: "/") ? folder + name : folder + "/" + name
   }
 
+  /// Bytes of a file.
+  ///
+  /// - Throws: 66, 77 or 74 when it cannot be looked at.
+  package static func size(of path: String) throws -> Int {
+    var status = stat()
+    guard stat(path, &status) == 0 else { throw error(errno, .reading, path) }
+    return Int(status.st_size)
+  }
+
   /// The last part of a path, trailing separators aside.
   package static func name(of path: String) -> String {
     String(path.split(separator: "/", omittingEmptySubsequences: true).last ?? "/")

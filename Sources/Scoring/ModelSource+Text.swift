@@ -34,13 +34,13 @@ extension ModelSource {
   }
 
   /// A special token's text: tokenizer_config.json holds it as a string or as an object with `content`.
-  private func specialToken(_ name: String) -> String? {
+  package func specialToken(_ name: String) -> String? {
     let value = tokenizerConfiguration[name]
     return value?.string ?? value?["content"]?.string
   }
 
   /// Tokens that end a turn, by config.json and generation_config.json.
-  private var endTokens: [Int] {
+  package var endTokens: [Int] {
     let value = generationConfiguration?["eos_token_id"]
     return model.endTokens + (value?.array?.compactMap(\.integer) ?? value?.integer.map { [$0] } ?? [])
   }

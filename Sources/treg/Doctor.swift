@@ -7,26 +7,39 @@ import RunFolder
 
 struct Doctor: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Say what this machine and this installation have, and whether a model can be trained here.",
-    discussion: RunConfiguration.keysHelp)
+    abstract:
+      "Say whether a model can be trained, what it is and what memory it takes; without a model, what this machine has.",
+    usage: "treg doctor [<model>] [--config <config>] [<settings> ...]",
+    discussion: "The model is a folder, a GGUF file, an adapter's folder, or org/name from the local cache. "
+      + "Exit codes: 0 it can be trained, 65 it cannot, 66 it is not there, 78 it needs more memory than is free.\n\n"
+      + RunConfiguration.keysHelp)
 
   @OptionGroup var options: RunOptions
 
   func run() throws {
+    var options = options
+    if let model = options.settings.first, !model.hasPrefix("-") {
+      options.settings.removeFirst()
+      options.settings = ["--model", model] + options.settings
+    }
     let configuration = try options.parse(requiring: []).configuration
     let environment = ProcessInfo.processInfo.environment
     let machine = try MachineReport(environment: environment)
-    Self.show(machine.lines)
-    guard !configuration.model.isEmpty else { return }
+    guard !configuration.model.isEmpty else {
+      Self.show(machine.lines)
+      return
+    }
     let model = try ModelReport(configuration, environment: environment)
     Self.show(model.lines)
-    Console.print(model.memory)
-    try model.check(availableBytes: machine.availableBytes)
+    Console.print("")
+    Console.print(model.budget.text(availableBytes: machine.availableBytes))
+    Console.print("")
+    Console.print(try model.verdict(availableBytes: machine.availableBytes))
   }
 
+  /// Names and findings; on a terminal long findings are wrapped at blanks.
   private static func show(_ lines: [(name: String, finding: String)]) {
-    var table = Table([("", .left), ("", .left)])
-    for line in lines { table.append([line.name, line.finding]) }
-    Console.print(table.text)
+    let terminal = Terminal.standardOutput
+    Console.print(Listing(lines).text(width: terminal.isTerminal ? terminal.width : .max))
   }
 }

@@ -14,7 +14,10 @@ import Testing
     ("lr_scheduler_type: cosin", "expected cosine, linear, constant, constant_with_warmup, found \"cosin\""),
     ("label_smoothing: 0.5", "expected a number from 0 up to but not including 0.5"),
     ("model: [a, b]", "dpo.yaml:1: model: expected text, found [\"a\", \"b\"]"),
-    ("data: {train: x}", "dpo.yaml:1: data: expected a file, a glob, or a list of them, found a mapping"),
+    (
+      "data: {train: x}",
+      "dpo.yaml:1: data: expected a file, a glob, a folder, org/name, or a list of them, found a mapping"
+    ),
     ("beta: 1\nseed: 2\nbeta: 3", "dpo.yaml:3: beta: given twice, first in line 1"),
     ("model: a\nmodel_name_or_path: b", "dpo.yaml:2: model_name_or_path: given twice, first in line 1"),
     ("warmup-ratio: 0.2\nwarmup_ratio: 0.1", "dpo.yaml:2: warmup_ratio: given twice, first in line 1"),
@@ -66,7 +69,7 @@ import Testing
 
   @Test func whatIsMissingIsNamed() {
     #expect(
-      failure("model: m", requiring: ["model", "data"]).line.hasSuffix("files or globs of JSON lines, plain or .gz"))
+      failure("model: m", requiring: ["model", "data"]).line.hasSuffix(".parquet, or org/name in the cache"))
     #expect(failure("model: m", requiring: ["model", "data"]).line.hasPrefix("dpo.yaml: data is missing"))
     #expect(failure(nil, [], requiring: ["model"]).code == .usage)
     #expect(throws: TregError.self) { try RunConfiguration.parse(file: "/nonexistent/x.yaml", flags: []) }

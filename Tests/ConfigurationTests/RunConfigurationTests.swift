@@ -11,7 +11,7 @@ import Testing
     out: runs/first
     loss_type: dpo             # dpo ("sigmoid" accepted), simpo, …; a list with loss_weights sums
     beta: 0.1
-    treg_alpha: 0.25           # 0: the plain loss
+    treg_alpha: null           # 0.25 where the loss takes it; 0: the plain loss
     treg_template: turn        # a name or a file
     rewards: null              # a folder of finished rewards; null: make them first
     global_batch_size: 128     # pairs, whatever the number of ranks
@@ -37,6 +37,8 @@ import Testing
     let long = try parse(Self.example, requiring: ["model", "data", "out"]).configuration
     let short = try parse(
       "model: HuggingFaceTB/SmolLM2-135M-Instruct\ndata: pairs.jsonl\neval_data: held_out.jsonl\nout: runs/first\n"
+        // Without a word each objective that T-REG fits gets this weight, any other none.
+        + "treg_alpha: 0.25\n"
     ).configuration
     #expect(long == short)
     #expect(long.learningRate == 5e-7 && long.lossType == ["dpo"] && long.maxPromptLength == nil)
@@ -53,7 +55,7 @@ import Testing
     #expect(configuration.learningRate == 1e-6 && configuration.lossType == ["simpo"])
     #expect(configuration.data == ["a.jsonl", "b.jsonl"] && configuration.evalData == ["c"])
     #expect(configuration.beta == 3 && configuration.rewards == nil && configuration.reference == "old")
-    #expect(configuration.threads == .count(2) && configuration.tregAlpha == nil)
+    #expect(configuration.threads == .count(2) && configuration.tregAlpha == 0.25)
   }
 
   @Test func namesOfTRLAreUnderstood() throws {

@@ -1,6 +1,10 @@
 import Configuration
 import Evaluation
+import Foundation
+import ModelDescription
+import ModelFiles
 import Objectives
+import OrderedJSON
 import Reporting
 import RunFolder
 import Testing
@@ -27,12 +31,71 @@ import Testing
   @Test func aModelSaysWhatItTakes() throws {
     let bench = try Bench()
     let report = try ModelReport(bench.configuration(), environment: [:])
-    let findings = Dictionary(uniqueKeysWithValues: report.lines.map { ($0.name, $0.finding) })
-    #expect(findings["architecture"]?.hasPrefix("LlamaForCausalLM, 2 layers of width 24") == true)
-    #expect(findings["chat template"] == "present")
-    #expect(report.memory.contains("gradients"))
-    try report.check(availableBytes: nil)
-    #expect(userError { try report.check(availableBytes: 1000) }?.exitCode == .configuration)
+    let findings = Dictionary(report.lines.map { ($0.name, $0.finding) }) { first, _ in first }
+    #expect(findings["architecture"] == "LlamaForCausalLM")
+    #expect(report.lines.contains { $0.finding.hasPrefix("2 layers of width 24") })
+    #expect(findings["model"] == bench.model && report.lines[1].finding == "a Hugging Face folder")
+    #expect(findings["parameters"]?.contains("stored as F32") == true)
+    #expect(findings["tokenizer"]?.hasPrefix("byte-level BPE") == true)
+    #expect(findings["chat template"]?.hasPrefix("present; ") == true)
+    #expect(findings["special tokens"]?.contains("end <|im_end|>") == true)
+    #expect(try report.verdict(availableBytes: nil) == "can be trained")
+  }
+
+  /// The formula of one rank, more ranks side by side, and what to do when one does not fit.
+  @Test func memoryOfRanksAndRemedies() throws {
+    let bench = try Bench()
+    let configuration = try bench.configuration("--lora-r", "2")
+    let report = try ModelReport(configuration, environment: [:])
+    let model = try ModelSource.open(bench.model).model
+    #expect(report.budget.text(availableBytes: nil).contains("on --weights bf16, each"))
+    let one = MemoryFormula(
+      model, .init(tokens: 1024, scoredTokens: 1024, shards: 1, threads: 1)
+    ).totalBytes
+    let text = report.budget.text(availableBytes: 3 * one)
+    #expect(text.contains("gradients") && text.contains("low-rank adapters (r 2), each"))
+    let all = try #require(text.split(separator: "\n").first { $0.contains("all on this machine") })
+    // Four ranks and more are too many.
+    #expect(all.count { $0 == "!" } == 2 && text.contains("! is more than the"))
+    #expect(try report.verdict(availableBytes: one).hasPrefix("can be trained here"))
+    let refusal = userError { _ = try report.verdict(availableBytes: one - 1) }
+    #expect(refusal?.exitCode == .configuration)
+    #expect(refusal?.message.contains("--micro-batch-tokens 256") == true)
+    #expect(refusal?.message.contains("2 ranks on as many machines") == true)
+    #expect(refusal?.message.contains("--use-peft true") == true)
+    let hopeless = userError { _ = try report.verdict(availableBytes: 1000) }
+    #expect(hopeless?.message.contains("more memory is needed") == true)
+  }
+
+  /// A template whose turns end with something else than the end token, and which has no place for a system turn.
+  @Test func surprisesAreTold() throws {
+    let bench = try Bench()
+    let template =
+      "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}{% for m in messages %}{{ m.role + ':' + m.content + ' ' }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant:' }}{% endif %}"
+    try AtomicFile.write(template, to: FileSystem.join(bench.model, "chat_template.jinja"))
+    let lines = try ModelReport(bench.configuration("--max-length", "100000"), environment: [:]).lines
+    let notes = lines.filter { $0.name == "note" }.map(\.finding)
+    #expect(notes.contains { $0.contains("nothing teaches the model where to stop") })
+    #expect(notes.contains { $0.contains("passes the context") })
+    #expect(lines.contains { $0.name == "chat template" && $0.finding.hasSuffix("it takes no system turn") })
+  }
+
+  @Test func architecturesInWords() throws {
+    let golden = URL(filePath: #filePath).deletingLastPathComponent()
+      .appending(path: "../TransformerTests/Golden/architectures").standardizedFileURL.path
+    func traits(_ name: String) throws -> String {
+      let text = try FileSystem.readText(golden + "/\(name)/config.json", maximumCount: 1 << 20)
+      let model = try ModelDescription(configuration: JSONValue(parsing: text), place: name)
+      return model.traits.joined(separator: "; ")
+    }
+    #expect(try traits("llama-dynamic").hasPrefix("RoPE θ 100, dynamic NTK ×3 from 16"))
+    #expect(try traits("mistral").contains("window of 5 tokens;"))
+    #expect(try traits("qwen2").contains("window of 6 tokens in 1 of 2 layers; biases on q, k, v;"))
+    #expect(try traits("smollm3").contains("none in 1 of 2 layers"))
+    #expect(try traits("gemma2").contains("scores capped at 2; logits capped at 3"))
+    #expect(try traits("phi4-mini").contains("longrope from 16 on 4 of 8"))
+    #expect(try traits("olmo2").contains("norms after attention and MLP"))
+    #expect(try traits("gpt2").hasPrefix("learned positions; LayerNorm; biases on q, k, v, o, MLP"))
   }
 
   @Test func aBrokenTemplateIsNotTrainable() throws {

@@ -13,6 +13,7 @@ struct FakeWeights: WeightSource {
   var names: [String] { tensors.keys.sorted() }
   func shape(of name: String) -> [Int]? { tensors[name]?.shape }
   func requireReadable(_ name: String) throws {}
+  func storedType(of name: String) -> String? { tensors[name] == nil ? nil : "F32" }
   func read(_ name: String, into values: inout MutableSpan<Float>) throws {
     for (index, value) in (tensors[name]?.values ?? []).enumerated() { values[index] = value }
   }

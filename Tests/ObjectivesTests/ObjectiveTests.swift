@@ -110,7 +110,14 @@ import Testing
   @Test func guidedAndRegularizedDPOBeginAlike() throws {
     let guided = try Self.objective(["tgdpo"]) { $0.tgdpoAlpha = 0.75 }
     let regularized = try Self.objective(["dpo"]) { $0.tregAlpha = 0.75 }
-    #expect(guided.evaluate(Self.start).coefficients == regularized.evaluate(Self.start).coefficients)
+    for side in [\PairCoefficients.chosen, \.rejected] {
+      let (one, other) = (
+        guided.evaluate(Self.start).coefficients[keyPath: side].logProbs,
+        regularized.evaluate(Self.start).coefficients[keyPath: side].logProbs
+      )
+      // T-REG adds its share in a rounding of its own.
+      for (a, b) in zip(one, other) { #expect(abs(a - b) < 1e-8) }
+    }
     // And further on they part by the rewards' share of the margin alone.
     let (a, b) = (guided.evaluate(Self.pair), regularized.evaluate(Self.pair))
     let ratio = a.outcome.weight / b.outcome.weight

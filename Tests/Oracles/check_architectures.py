@@ -77,7 +77,8 @@ VARIANTS = {
     "llama3": ("llama", {"tie_word_embeddings": True, **rope(
         "llama3", 500000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
         original_max_position_embeddings=THRESHOLD)}),
-    "llama-yarn": ("llama", rope("yarn", 10000.0, factor=8.0, original_max_position_embeddings=THRESHOLD)),
+    "llama-yarn": ("llama", rope(
+        "yarn", 10000.0, factor=8.0, original_max_position_embeddings=THRESHOLD, beta_fast=4.0)),
     "smollm2": ("llama", {
         "num_attention_heads": 3, "hidden_size": 48, "num_key_value_heads": 1, "tie_word_embeddings": True, "pad_token_id": 2,
         **rope(theta=100000.0)}),
@@ -109,7 +110,7 @@ VARIANTS = {
         **rope("longrope", 10000.0, partial_rotary_factor=0.75, **partial(LONG, 6))}),
     "olmo2": ("olmo2", rope(theta=500000.0)),
     "granite": ("granite", {
-        "embedding_multiplier": 12.0, "logits_scaling": 1.5, "residual_multiplier": 0.22, "attention_multiplier": 0.0625,
+        "embedding_multiplier": 12.0, "logits_scaling": 1.5, "residual_multiplier": 0.22, "attention_multiplier": 0.25,
         "tie_word_embeddings": True, **rope(theta=10000.0)}),
     "gpt2": ("gpt2", {
         "n_embd": 64, "n_layer": 4, "n_head": 4, "n_positions": 1024, "n_inner": None, "activation_function": "gelu_new",

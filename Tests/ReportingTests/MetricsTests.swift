@@ -25,8 +25,8 @@ import Testing
     #expect(
       line.json.object?.keys.joined(separator: " ")
         == "step epoch loss learning_rate grad_norm num_tokens rewards/chosen rewards/rejected rewards/accuracies "
-        + "rewards/margins logps/chosen logps/rejected logps/chosen_per_token logps/accuracies treg/regularizer "
-        + "treg/weight treg/reward_chosen treg/reward_rejected perf/tokens_per_second perf/step_seconds "
+        + "rewards/margins logps/chosen logps/rejected logps/chosen_per_token logps/accuracies nll_loss "
+        + "log_odds_ratio log_odds_chosen wpo/weight kl/chosen kl/rejected treg/regularizer treg/weight treg/reward_chosen treg/reward_rejected perf/tokens_per_second perf/step_seconds "
         + "perf/peak_memory")
     #expect(line.json["step"] == .integer(3) && line.json["num_tokens"] == .integer(1))
   }

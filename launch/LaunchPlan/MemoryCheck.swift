@@ -42,7 +42,7 @@ package struct MemoryCheck: Sendable {
     throw TregError.configuration(
       at: nil,
       "\(ranksPerNode) ranks need \(MemoryFormula.readable(totalBytes)) of memory, \(MemoryFormula.readable(available)) "
-        + "are free; lower --nproc-per-node, --micro-batch-tokens or --max-length")
+        + "are free; lower --nproc-per-node or --micro-batch-tokens, or try --weights bf16 or --use-peft true")
   }
 }
 

@@ -26,6 +26,7 @@ package struct MergedWeights: WeightSource {
   package var names: [String] { base.names }
   package var files: [String] { base.files + adapter.weights.files }
   package func shape(of name: String) -> [Int]? { base.shape(of: name) }
+  package func storedType(of name: String) -> String? { base.storedType(of: name) }
   package func requireReadable(_ name: String) throws { try base.requireReadable(name) }
 
   package func read(_ name: String, into values: inout MutableSpan<Float>) throws {

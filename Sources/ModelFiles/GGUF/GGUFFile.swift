@@ -36,6 +36,8 @@ package final class GGUFFile: WeightSource {
 
   package func shape(of name: String) -> [Int]? { entries[name]?.shape }
 
+  package func storedType(of name: String) -> String? { entries[name].map { GGUFTensorType.name(of: $0.typeCode) } }
+
   package func requireReadable(_ name: String) throws { _ = try readable(name) }
 
   private func readable(_ name: String) throws -> (GGUFTensorType, Entry, Range<Int>) {

@@ -28,6 +28,8 @@ package final class GGUFWeights: WeightSource {
     return architecture.change(of: original) == .transposed && shape.count == 2 ? shape.reversed() : shape
   }
 
+  package func storedType(of name: String) -> String? { originals[name].flatMap(file.storedType(of:)) }
+
   package func requireReadable(_ name: String) throws {
     guard let original = originals[name] else { preconditionFailure("no tensor named \(name)") }
     try file.requireReadable(original)

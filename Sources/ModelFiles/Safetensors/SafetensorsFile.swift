@@ -20,6 +20,8 @@ package final class SafetensorsFile: WeightSource {
 
   package func shape(of name: String) -> [Int]? { header.entries[name]?.shape }
 
+  package func storedType(of name: String) -> String? { header.entries[name]?.type }
+
   package func requireReadable(_ name: String) throws { _ = try readable(name) }
 
   private func readable(_ name: String) throws -> (StorageType, SafetensorsHeader.Entry) {

@@ -44,6 +44,8 @@ package final class SafetensorsFolder: WeightSource {
 
   package func shape(of name: String) -> [Int]? { shardOfName[name].flatMap { shards[$0].shape(of: name) } }
 
+  package func storedType(of name: String) -> String? { shardOfName[name].flatMap { shards[$0].storedType(of: name) } }
+
   package func requireReadable(_ name: String) throws {
     guard let shard = shardOfName[name] else { preconditionFailure("no tensor named \(name)") }
     try shards[shard].requireReadable(name)
