@@ -1,6 +1,8 @@
 extension PreTokenizer {
   /// Pre-tokenizers of pre-tokenizers are refused beyond this depth.
   private static let maximumDepth = 8
+  /// Each of them may double the bytes of a text.
+  private static let maximumByteAlphabets = 4
 
   /// Reads `pre_tokenizer` of a tokenizer file; without one the text is one word.
   init(_ node: FileNode?) throws {
@@ -28,6 +30,10 @@ extension PreTokenizer {
     case "Sequence":
       for child in try node.required("pretokenizers").elements() { try add(child, depth: depth + 1) }
     case "ByteLevel":
+      let before = stages.count { if case .byteAlphabet = $0 { true } else { false } }
+      guard before < Self.maximumByteAlphabets else {
+        throw node.error("more than \(Self.maximumByteAlphabets) ByteLevel pre-tokenizers after one another")
+      }
       if try node.flag("add_prefix_space", or: true) { stages.append(.blankBefore) }
       if try node.flag("use_regex", or: true) { cut(try pattern(Self.gpt2Pattern), .isolated) }
       stages.append(.byteAlphabet(ByteAlphabet()))

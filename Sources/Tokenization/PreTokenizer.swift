@@ -74,7 +74,7 @@ struct PreTokenizer: Sendable {
     case .byteAlphabet(let alphabet):
       var spelled: [UInt8] = []
       for byte in text { alphabet.append(byte, to: &spelled) }
-      let first = alphabet.spelledCount(of: text[..<originCount])
+      let first = alphabet.spelledCount(of: text.prefix(originCount))
       try spelled.withUnsafeBufferPointer { try cut($0, first, stage: next, workspace, body) }
     case .fixedLength(let count):
       var start = 0
