@@ -54,6 +54,11 @@ package struct RankEnvironment: Equatable, Sendable {
     return 0
   }
 
+  /// Whether the ranks' launcher ends all of them when one fails: `mpirun` does, `srun` only when told to.
+  package static func endsTogether(_ environment: [String: String]) -> Bool {
+    environment["OMPI_COMM_WORLD_RANK"] != nil || (environment["PMI_RANK"] != nil && environment["SLURM_PROCID"] == nil)
+  }
+
   /// Step ids that Slurm gives to what is no parallel step: batch script, external and interactive steps.
   private static let ordinarySteps: Set<String> = [
     "batch", "extern", "interactive", "4294967291", "4294967292", "4294967290",

@@ -19,19 +19,33 @@ enum Program {
   static func main() {
     // A reader that goes away is an error of write, not a reason to die.
     signal(SIGPIPE, SIG_IGN)
-    let rank = RankEnvironment.expectedRank(ProcessInfo.processInfo.environment)
     do {
       var command = try Treg.parseAsRoot()
       try command.run()
     } catch let error as TregError {
-      // A mistake that every rank sees is told once.
-      exit(rank == 0 ? Console.fail(error).rawValue : error.exitCode.rawValue)
+      leave(with: error)
     } catch {
       // Help was asked for, or the command line cannot be understood.
-      let code = Treg.exitCode(for: error)
-      if rank != 0 { exit(code.rawValue) }
-      if code.isSuccess { Treg.exit(withError: error) }
-      exit(Console.fail(TregError.usage("\(Treg.message(for: error)); treg --help tells more")).rawValue)
+      if !Treg.exitCode(for: error).isSuccess {
+        leave(with: .usage("\(Treg.message(for: error)); treg --help tells more"))
+      }
+      if expectedRank == 0 { Treg.exit(withError: error) }
     }
+  }
+
+  private static let environment = ProcessInfo.processInfo.environment
+  private static let expectedRank = RankEnvironment.expectedRank(environment)
+
+  /// Ends the process over an error met before the ranks know each other.
+  ///
+  /// A mistake that every rank sees is told once, by rank 0. The others leave it the time to speak, since `mpirun` ends
+  /// all ranks when the first one fails; those still alive after that made the mistake without rank 0, and tell it.
+  private static func leave(with error: TregError) -> Never {
+    if expectedRank == 0 { exit(Console.fail(error).rawValue) }
+    if RankEnvironment.endsTogether(environment) {
+      sleep(3)
+      Console.note("treg: rank \(expectedRank): \(Console.line(of: error))")
+    }
+    exit(error.exitCode.rawValue)
   }
 }

@@ -135,6 +135,12 @@ extension EndToEndTests {
 
       let usage = try Program.treg(Tiny.train(out, "--no-such-flag", "1"), ranks: 3)
       #expect(usage.exitCode == 64 && usage.complaints.count == 1, "\(usage.errors)")
+      guard who == "one" else { return }
+      let alone = try Program.run(
+        Program.openMPI + ["-np", "1", "sleep", "30", ":", "-np", "1", Program.treg]
+          + Tiny.train(out, "--no-such-flag", "1"))
+      #expect(alone.exitCode == 64 && alone.complaints.count == 1, "\(alone.errors)")
+      #expect(alone.complaints.first?.contains("rank 1: ") == true, "\(alone.errors)")
     }
   }
 }
