@@ -29,7 +29,7 @@ struct Activations {
   private let adapterRank, adapterPerToken: Int
 
   /// Rows of the largest token panel.
-  static let panelLimit = 160
+  static let panelLimit = 192
   private(set) var panels = Panels(0, limit: panelLimit)
   private(set) var longest = 0
 
