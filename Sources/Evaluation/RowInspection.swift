@@ -92,7 +92,7 @@ package struct RowInspection {
       template: source.template, rewardModelHash: source.modelHash, maxLength: configuration.maxLength,
       maxPromptLength: configuration.maxPromptLength)
     let rows = try ScoreFolder(configuration.rewards!, identity: identity).rows(in: index..<index + 1)
-    return (data.pairs[index], rows[0])
+    return (try data.pairs.pair(at: index), rows[0])
   }
 
   private func read(with tokenizer: PairTokenizer, skippingBadRows: Bool) throws -> RunTokens {

@@ -40,9 +40,8 @@ import Testing
       let rest = [Float](repeating: -1, count: count - 1)
       return ResponseScores(reference: [-1] + rest, better: [first] + rest, worse: [-1] + rest)
     }
-    let rows = data.pairs.map {
-      RowScores(
-        row: $0.row, chosen: scores($0.chosen.scoredCount, 0), rejected: scores($0.rejected.scoredCount, -3))
+    let rows = data.pairs.allCounts.map {
+      RowScores(row: $0.row, chosen: scores($0.chosenScored, 0), rejected: scores($0.rejectedScored, -3))
     }
     let identity = ScoreIdentity(
       modelHash: try source.contentHash, dataHash: data.tokens.contentHash, rowCount: rows.count,
