@@ -72,8 +72,8 @@ package struct RewardJob {
       note: speaks ? { Console.note($0) } : nil)
     let identity = ScoreIdentity(
       modelHash: try source.contentHash, dataHash: data.tokens.contentHash, rowCount: data.pairs.count,
-      template: rewards.template, rewardModelHash: rewards.modelHash, maxLength: configuration.maxLength,
-      maxPromptLength: configuration.maxPromptLength)
+      template: rewards.template, rewardModelHash: rewards.modelHash, weights: configuration.weightType(of: source),
+      maxLength: configuration.maxLength, maxPromptLength: configuration.maxPromptLength)
     let folder = ScoreFolder(configuration.out, identity: identity)
     try folder.prepare(shards: part.count, replacing: overwriting)
     if overwriting { try FileSystem.remove(folder.file(shard: part.index, of: part.count)) }

@@ -156,7 +156,8 @@ struct TrainingSetup {
   func identity(of tokens: RunTokens) -> ScoreIdentity {
     ScoreIdentity(
       modelHash: modelHash, dataHash: tokens.tokens.contentHash, rowCount: tokens.pairs.count,
-      template: rewardSource?.template, rewardModelHash: rewardSource?.modelHash, maxLength: configuration.maxLength,
+      template: rewardSource?.template, rewardModelHash: rewardSource?.modelHash,
+      weights: configuration.weightType(of: reference), maxLength: configuration.maxLength,
       maxPromptLength: configuration.maxPromptLength)
   }
 

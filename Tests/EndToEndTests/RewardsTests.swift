@@ -126,6 +126,7 @@ extension EndToEndTests {
       let run = try Program.treg(Tiny.rewards(scratch.path("out"), "--shard", "0/2", flag, value))
       #expect(run.exitCode == 65, "\(run.errors)")
       #expect(run.complaints.count == 1 && run.complaints[0].contains(reason), "\(run.errors)")
+      ("--weights", "bf16", #"made with weights: "float32", not "bfloat16""#),
       #expect(run.complaints.first?.contains("shard-00000-of-00002.rewards") == true)
       #expect(try FinishedRun(scratch.path("out")).names() == before)
     }
@@ -145,6 +146,24 @@ extension EndToEndTests {
         let again = try Program.treg(Tiny.rewards(scratch.path("rewards"), "--shard", "1/3"))
         #expect(again.exitCode == 65 && again.complaints.count == 1, "\(again.errors)")
       }
+
+    /// Scores of rounded weights are others: training takes only those of the weights that it would score with itself.
+    @Test func rewardsOfOtherWeightsAreRefused() throws {
+      let scratch = try Scratch()
+      let rewards = scratch.path("rewards")
+      let made = try Program.treg(Tiny.rewards(rewards, "--weights", "bf16"))
+      try #require(made.exitCode == 0, "\(made.errors)")
+      let manifest = try JSONValue(parsing: String(contentsOfFile: rewards + "/manifest.json", encoding: .utf8))
+      #expect(manifest["identity"]?["weights"]?.string == "bfloat16")
+      let refused = try Program.treg(Tiny.train(scratch.path("out"), "--rewards", rewards))
+      #expect(refused.exitCode == 65 && refused.complaints.count == 1, "\(refused.errors)")
+      #expect(
+        refused.complaints.first?.contains(#"made with weights: "bfloat16", not "float32""#) == true,
+        "\(refused.errors)")
+      let taken = try Program.treg(
+        Tiny.train(scratch.path("out"), "--rewards", rewards, "--weights", "bf16", "--overwrite"))
+      #expect(taken.exitCode == 0, "\(taken.errors)")
+    }
 
       try FileManager.default.removeItem(atPath: file)
       for manifest in [true, false] {
