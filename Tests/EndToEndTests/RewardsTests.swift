@@ -89,6 +89,22 @@ extension EndToEndTests {
       #expect(try FinishedRun(scratch.path("out")).names() == ["shard-00000-of-00002.rewards"])
     }
 
+    /// The records for people go with the shard they were of, and a manifest stands for shards that were made from the same.
+    @Test func overwritingLeavesNothingOfTheShardBefore() throws {
+      let scratch = try Scratch()
+      let out = scratch.path("out")
+      try make(out, shards: 2, "--jsonl")
+      for (shard, expected) in [
+        (0, ["shard-00000-of-00002.rewards", "shard-00001-of-00002.jsonl", "shard-00001-of-00002.rewards"]),
+        (1, ["manifest.json", "shard-00000-of-00002.rewards", "shard-00001-of-00002.rewards"]),
+      ] {
+        let run = try Program.treg(
+          Tiny.rewards(out, "--shard", "\(shard)/2", "--overwrite", "--treg-template", "suffix"))
+        #expect(run.exitCode == 0, "\(run.errors)")
+        #expect(try FinishedRun(out).names() == expected)
+      }
+    }
+
     @Test func jobArraysOfSlurmNeedNoFlag() throws {
       let scratch = try Scratch()
       for task in ["3", "4"] {
@@ -110,6 +126,7 @@ extension EndToEndTests {
       ("--model", "MODEL", "made with another model"),
       ("--treg-template", "suffix", "made with another contrastive template"),
       ("--max-length", "200", "made with max_length 256, not 200"), ("--data", "DATA", "made from other data"),
+      ("--weights", "bf16", #"made with weights: "float32", not "bfloat16""#),
     ])
     func staleShardsAreRefused(flag: String, value: String, reason: String) throws {
       let scratch = try Scratch()
@@ -126,26 +143,9 @@ extension EndToEndTests {
       let run = try Program.treg(Tiny.rewards(scratch.path("out"), "--shard", "0/2", flag, value))
       #expect(run.exitCode == 65, "\(run.errors)")
       #expect(run.complaints.count == 1 && run.complaints[0].contains(reason), "\(run.errors)")
-      ("--weights", "bf16", #"made with weights: "float32", not "bfloat16""#),
       #expect(run.complaints.first?.contains("shard-00000-of-00002.rewards") == true)
       #expect(try FinishedRun(scratch.path("out")).names() == before)
     }
-
-    @Test func damagedAndMissingShardsAreNamed() throws {
-      let scratch = try Scratch()
-      try make(scratch.path("rewards"), shards: 3)
-      let file = scratch.path("rewards/shard-00001-of-00003.rewards")
-      let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: file)))
-      let train = Tiny.train(scratch.path("out"), "--rewards", scratch.path("rewards"))
-
-      for damaged in [Array(bytes.dropLast(3)), bytes.dropLast() + [bytes.last! ^ 1], Array(bytes.prefix(9)), []] {
-        try scratch.write(damaged, to: "rewards/shard-00001-of-00003.rewards")
-        let run = try Program.treg(train + ["--overwrite"])
-        #expect(run.exitCode == 65 && run.complaints.count == 1, "\(run.errors)")
-        #expect(run.complaints.first?.contains("shard-00001-of-00003.rewards") == true, "\(run.errors)")
-        let again = try Program.treg(Tiny.rewards(scratch.path("rewards"), "--shard", "1/3"))
-        #expect(again.exitCode == 65 && again.complaints.count == 1, "\(again.errors)")
-      }
 
     /// Scores of rounded weights are others: training takes only those of the weights that it would score with itself.
     @Test func rewardsOfOtherWeightsAreRefused() throws {
@@ -164,6 +164,22 @@ extension EndToEndTests {
         Tiny.train(scratch.path("out"), "--rewards", rewards, "--weights", "bf16", "--overwrite"))
       #expect(taken.exitCode == 0, "\(taken.errors)")
     }
+
+    @Test func damagedAndMissingShardsAreNamed() throws {
+      let scratch = try Scratch()
+      try make(scratch.path("rewards"), shards: 3)
+      let file = scratch.path("rewards/shard-00001-of-00003.rewards")
+      let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: file)))
+      let train = Tiny.train(scratch.path("out"), "--rewards", scratch.path("rewards"))
+
+      for damaged in [Array(bytes.dropLast(3)), bytes.dropLast() + [bytes.last! ^ 1], Array(bytes.prefix(9)), []] {
+        try scratch.write(damaged, to: "rewards/shard-00001-of-00003.rewards")
+        let run = try Program.treg(train + ["--overwrite"])
+        #expect(run.exitCode == 65 && run.complaints.count == 1, "\(run.errors)")
+        #expect(run.complaints.first?.contains("shard-00001-of-00003.rewards") == true, "\(run.errors)")
+        let again = try Program.treg(Tiny.rewards(scratch.path("rewards"), "--shard", "1/3"))
+        #expect(again.exitCode == 65 && again.complaints.count == 1, "\(again.errors)")
+      }
 
       try FileManager.default.removeItem(atPath: file)
       for manifest in [true, false] {
