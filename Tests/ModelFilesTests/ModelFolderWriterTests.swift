@@ -53,7 +53,7 @@ import Testing
     let source = try ModelSource.open(FileSystem.join(golden, "tiny.gguf"))
     let out = scratch.file("out")
     try FileSystem.createFolder(out)
-    let left = ["adapter_config.json", "adapter_model.safetensors", "special_tokens_map.json", "merges.txt"]
+    let left = ["adapter_config.json", "adapter_model.safetensors", "added_tokens.json", "merges.txt"]
     for name in left + ["notes.txt", "tokenizer.json"] { try AtomicFile.write("{}", to: FileSystem.join(out, name)) }
     let summary = try ModelConverter.convert(source, to: out, overwrite: true)
     let names = try FileSystem.contents(ofFolder: out)
