@@ -1,6 +1,7 @@
 # make demo    a real model, real pairs, two MPI ranks: from nothing to a trained folder
 # make test    every test
 # make bench   beside TRL and PyTorch (needs them: BENCH_PYTHON=a Python that has torch, transformers and trl)
+# make bench-data  a million rows through the token cache in bounded memory; fails when it is not (needs python3 alone)
 # make parity  the real model against PyTorch (the same Python)
 # make parity-gemma  the second real model, Gemma 3 270M out of a GGUF file (the same Python)
 # make parity-architectures  a random model of every architecture against PyTorch (the same Python)
@@ -11,10 +12,11 @@ PREFIX ?= /usr/local
 BENCH_PYTHON ?= python3
 BENCH_ROWS ?= 24
 BENCH_REPEATS ?= 3
+BENCH_DATA_ROWS ?= 1000000
 BUILD := swift build -c release
 RELEASE := .build/release
 
-.PHONY: build shims demo test bench parity parity-gemma parity-architectures install format lint clean
+.PHONY: build shims demo test bench bench-data parity parity-gemma parity-architectures install format lint clean
 
 build: shims
 	scripts/setup
@@ -38,6 +40,9 @@ test: shims
 bench: build
 	$(BENCH_PYTHON) Benchmarks/run.py --treg $(RELEASE)/treg --model "$$(python3 demo/fetch_model.py)" \
 	  --python $(BENCH_PYTHON) --rows $(BENCH_ROWS) --repeats $(BENCH_REPEATS)
+
+bench-data: build
+	$(BENCH_PYTHON) Benchmarks/million_rows.py --treg $(RELEASE)/treg --rows $(BENCH_DATA_ROWS)
 
 parity: build
 	$(BENCH_PYTHON) Tests/Oracles/parity_real.py --treg $(RELEASE)/treg --model "$$(python3 demo/fetch_model.py)"

@@ -41,7 +41,7 @@ package struct ModelReport {
       return (try? render(turns.map(\.raw), true, nil).contains("Be brief.")) ?? false
     }
     budget = try MemoryBudget(
-      source, configuration, threads: configuration.threadCount(environment: environment))
+      source, configuration, threads: configuration.threadCount(environment: environment), environment: environment)
   }
 
   private static func sample(isConversation: Bool) -> PreferenceRow {
