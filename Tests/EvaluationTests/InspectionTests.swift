@@ -35,7 +35,8 @@ import Testing
   private func writeRewards(_ bench: Bench) throws {
     let source = try ModelSource.open(bench.model)
     let tokenizer = try source.pairTokenizer(source.tokenizer(), limits: LengthLimits(maxLength: 100))
-    let data = try RunTokens.read([bench.data], tokenizer: tokenizer, skippingBadRows: false, threads: 1, environment: [:])
+    let data = try RunTokens.read(
+      [bench.data], tokenizer: tokenizer, skippingBadRows: false, threads: 1, environment: [:])
     func scores(_ count: Int, _ first: Float) -> ResponseScores {
       let rest = [Float](repeating: -1, count: count - 1)
       return ResponseScores(reference: [-1] + rest, better: [first] + rest, worse: [-1] + rest)

@@ -38,13 +38,14 @@ package struct GradientDump {
     setup = try TrainingSetup(configuration, communicator: communicator, environment: environment)
     let all = setup.train.pairs
     self.rows = rows
-    pairs = all.selecting(try rows.map { row in
-      guard let index = all.index(ofRow: row) else {
-        throw TregError(
-          .usage, "--rows \(row): \(configuration.data.joined(separator: ", ")) has no such row", isOnAllRanks: true)
-      }
-      return index
-    })
+    pairs = all.selecting(
+      try rows.map { row in
+        guard let index = all.index(ofRow: row) else {
+          throw TregError(
+            .usage, "--rows \(row): \(configuration.data.joined(separator: ", ")) has no such row", isOnAllRanks: true)
+        }
+        return index
+      })
   }
 
   /// Collective: writes the gradient of the batch's mean loss to the configuration's `out`, a safetensors file of fp32
