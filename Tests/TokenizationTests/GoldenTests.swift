@@ -9,6 +9,7 @@ import Tokenization
   static let names = [
     "gpt2", "prefix", "digits", "llama3", "qwen2", "removed", "previous", "next", "contiguous", "inverted", "unknown",
     "llama2", "mistral3", "gemma3", "unigram_bytes", "unknown_single", "first_after_strip", "scripts",
+    "bytes_twice",
   ]
 
   @Test(arguments: names)
