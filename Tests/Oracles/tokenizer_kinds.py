@@ -369,6 +369,11 @@ KINDS = {
         P.Metaspace("_", prepend_scheme="first"))),
     "fixed": with_parts(pre=lambda: P.FixedLength(3)),
     "first_after_split": with_parts(N.NFKD, sequence(P.WhitespaceSplit(), P.Metaspace(prepend_scheme="first"))),
+    # The first character becomes several, of which parts are replaced, and is then cut up.
+    "first_after_replace": with_parts(
+        lambda: N.Sequence([N.NFKD(), N.Replace(Regex(r"\p{L}\p{M}|[a-j]\s?"), " x\u0301y"), N.Replace("y", "")]),
+        sequence(P.Split(" ", "merged_with_next"), P.Metaspace(prepend_scheme="first"),
+                 P.Metaspace("_", prepend_scheme="first"))),
     "first_after_strip": with_parts(
         lambda: N.Sequence([N.StripAccents(), N.Strip(True, True), N.Prepend("\u00bf")]),
         sequence(P.Digits(True), P.Metaspace(prepend_scheme="first"))),
