@@ -371,7 +371,7 @@ KINDS = {
     "first_after_split": with_parts(N.NFKD, sequence(P.WhitespaceSplit(), P.Metaspace(prepend_scheme="first"))),
     # The first character becomes several, of which parts are replaced, and is then cut up.
     "first_after_replace": with_parts(
-        lambda: N.Sequence([N.NFKD(), N.Replace(Regex(r"\p{L}\p{M}|[a-j]\s?"), " x\u0301y"), N.Replace("y", "")]),
+        lambda: N.Sequence([N.Replace(Regex(r"[a-j]\s?|[A-Z]+"), " x\u0301y z"), N.Replace("y", "")]),
         sequence(P.Split(" ", "merged_with_next"), P.Metaspace(prepend_scheme="first"),
                  P.Metaspace("_", prepend_scheme="first"))),
     "first_after_strip": with_parts(
