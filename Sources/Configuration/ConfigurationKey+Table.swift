@@ -24,7 +24,8 @@ extension ConfigurationKey {
       ConfigurationKey(
         "data", \.data, .texts("a file, a glob, a folder, org/name, or a list of them"),
         aliases: ["dataset_name", "data_path", "dataset", "train_file"], .content,
-        "preference pairs: files, globs or folders of .jsonl, .json (plain, .gz, .zst) or .parquet, or org/name in the cache"),
+        "preference pairs: files, globs or folders of .jsonl, .json (plain, .gz, .zst) or .parquet, or org/name in the cache"
+      ),
       ConfigurationKey(
         "eval_data", \.evalData, .texts("a file, a glob, a list of them, or null", mayBeEmpty: true),
         aliases: ["eval_dataset", "eval_data_path"], .free, "held-out pairs, named as data"),
