@@ -58,7 +58,9 @@ enum ForeignKeys {
     ),
     "optim_args": ([], "set adam_beta1, adam_beta2, adam_epsilon and weight_decay instead"),
     "lr_scheduler_kwargs": (["{}"], "schedules take no further arguments here; remove the key"),
-    "truncation_mode": (["keep_end"], "prompts are cut at their left here; remove the key"),
+    "truncation_mode": (
+      ["keep_start"], "what is too long is cut at its right here; set max_prompt_length to cut prompts at their left"
+    ),
     "max_completion_length": ([], "set max_length and max_prompt_length instead"),
     "label_smoothing_factor": (["0", "0.0"], "set label_smoothing instead"),
     "f_divergence_type": (["reverse_kl", "fdivergencetype.reverse_kl"], "only reverse_kl is offered here"),
