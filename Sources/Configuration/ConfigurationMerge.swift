@@ -34,7 +34,10 @@ struct ConfigurationMerge {
   private mutating func set(_ key: ConfigurationKey, _ setting: Setting) throws {
     if key.name == "warmup_steps" {
       warmupShare = ValueKind<Double>.number("") { $0 > 0 && $0 < 1 }.read(setting.value)
-      guard warmupShare == nil else { return given[key.name] = setting }
+      if warmupShare != nil {
+        given[key.name] = setting
+        return
+      }
     }
     guard key.set(&configuration, setting.value) else {
       throw setting.error("expected \(key.expectation), found \(setting.value.shown)")

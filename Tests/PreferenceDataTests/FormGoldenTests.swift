@@ -54,7 +54,7 @@ import Testing
       ),
       (
         #"{"prompt": "q", "chat_template_kwargs": [1], \#(pair)}"#,
-        "`chat_template_kwargs`: expected an object or its JSON text, found an array"
+        "`chat_template_kwargs`: expected an object or its JSON text, found a list"
       ),
       (
         #"{"prompt": "q", "chat_template_kwargs": {"messages": []}, \#(pair)}"#,
