@@ -83,6 +83,22 @@ import Testing
     #expect(parsed.place(of: "seed") == "seed")
   }
 
+  /// Configurations that TRL 1.16 writes out hold every key; those that say nothing else than what is done here are taken.
+  @Test(arguments: [
+    "metric_for_best_model: null", "greater_is_better: null", "ignore_data_skip: false", "debug: ''",
+    "optim_target_modules: null", "truncation_mode: keep_start", "f_alpha_divergence_coef: 0.5",
+    "ref_model_mixup_alpha: 0.6", "ref_model_sync_steps: 512", "lora_target_parameters: null",
+    "use_bnb_nested_quant: false", "f_divergence_type: reverse_kl", "train_sampling_strategy: random",
+  ])
+  func defaultsOfTRLAreTaken(line: String) throws {
+    #expect(try parse(line).ignored == [String(line.prefix { $0 != ":" })])
+  }
+
+  @Test(arguments: ["truncation_mode: keep_end", "ignore_data_skip: true", "lora_target_parameters: [x]"])
+  func whatWouldChangeTheRunIsRefused(line: String) {
+    #expect(failure(line).line.contains("has no meaning here"))
+  }
+
   @Test func numberFormatsAndSizesAreReadAsPeopleWriteThem() throws {
     for (text, type) in [("bf16", "bfloat16"), ("float16", "float16"), ("torch.float32", "float32"), ("auto", "auto")] {
       #expect(try parse("torch_dtype: \(text)").configuration.weights.rawValue == type)

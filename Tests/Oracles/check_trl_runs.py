@@ -53,6 +53,7 @@ import datasets
 import torch
 import transformers
 from datasets import Dataset
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import load_file
 from torch.utils.data import Sampler
 from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
@@ -150,6 +151,7 @@ class Case:
     accumulation: int = 1
     epochs: float = 3
     evaluates: bool = False
+    adapter: bool = False
     leaves_out: tuple = ()
 
 
@@ -162,7 +164,7 @@ CASES = {
     "conversational": Case(LINEAR),
     "standard": Case(COSINE, rows=standard),
     "implicit prompt": Case({**LINEAR, "warmup_steps": 0}, rows=implicit),
-    "implicit text": Case({**CONSTANT}, rows=implicit_standard),
+    "implicit text": Case({**COSINE, "warmup_steps": 0.3}, rows=implicit_standard),
     "tools": Case(COSINE, rows=with_tools),
     "template kwargs": Case(LINEAR, rows=with_template_kwargs),
     "accumulation": Case(COSINE, accumulation=2),
@@ -172,6 +174,7 @@ CASES = {
     "decay, betas, clip": Case(
         {**COSINE, "weight_decay": 0.1, "adam_beta1": 0.8, "adam_beta2": 0.95, "adam_epsilon": 1e-6, "max_grad_norm": 0.05}),
     "evaluation": Case(LINEAR, evaluates=True),
+    "adapter": Case(CONSTANT, adapter=True),
     # Losses.
     "robust": Case({**LINEAR, "loss_type": "robust", "label_smoothing": 0.1}),
     "hinge": Case({**COSINE, "loss_type": "hinge"}),
@@ -252,6 +255,12 @@ class Recorder(TrainerCallback):
             self.evaluations.append({**logs, "step": state.global_step})
 
 
+def trained_weights(policy):
+    """What trains, by the names of the saved files, as copies in fp64."""
+    named = get_peft_model_state_dict(policy) if isinstance(policy, PeftModel) else dict(policy.named_parameters())
+    return {name: parameter.detach().double() for name, parameter in named.items()}
+
+
 def train_trl(case, model, rows, held, out):
     """Metrics lines, evaluations and trained weights."""
     trainer_class, config_class = TRAINERS[case.trainer]
@@ -262,7 +271,9 @@ def train_trl(case, model, rows, held, out):
         save_strategy="no", report_to="none", use_cpu=True, bf16=False, gradient_checkpointing=False, disable_tqdm=True,
         seed=SEED, remove_unused_columns=case.trainer == "dpo", **{"learning_rate": LEARNING_RATE, **case.trl})
     policy = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32, attn_implementation="eager")
-    start = {name: parameter.detach().clone() for name, parameter in policy.named_parameters()}
+    if case.adapter:
+        policy = PeftModel.from_pretrained(policy, f"{model}-adapter", is_trainable=True)
+    start = trained_weights(policy)
     recorder = Recorder()
     trainer = trainer_class(
         model=policy, args=arguments, train_dataset=Dataset.from_list(rows),
@@ -270,7 +281,7 @@ def train_trl(case, model, rows, held, out):
         processing_class=AutoTokenizer.from_pretrained(model), callbacks=[recorder])
     trainer.remove_callback(PrinterCallback)
     trainer.train()
-    changes = {name: parameter.detach().double() - start[name].double() for name, parameter in policy.named_parameters()}
+    changes = {name: value - start[name] for name, value in trained_weights(policy).items()}
     return recorder.lines, recorder.evaluations, start, changes
 
 
@@ -284,7 +295,7 @@ def write_rows(path, rows):
 def train_treg(treg, case, model, rows, held, out):
     data = write_rows(out.with_suffix(".jsonl"), rows)
     settings = {
-        "model": model, "data": data, "out": out, "learning_rate": LEARNING_RATE, "warmup_ratio": 0, "weight_decay": 0,
+        "model": f"{model}-adapter" if case.adapter else model, "use_peft": case.adapter, "data": data, "out": out, "learning_rate": LEARNING_RATE, "warmup_ratio": 0, "weight_decay": 0,
         "global_batch_size": case.batch, "num_train_epochs": case.epochs, "seed": SEED, "treg_alpha": 0, "threads": 1,
         "max_length": 1024,
         **case.trl, **case.treg}
@@ -300,7 +311,7 @@ def train_treg(treg, case, model, rows, held, out):
     run(treg, "train", *flags)
     lines = [json.loads(line) for line in (out / "run" / "metrics.jsonl").read_text().splitlines()]
     evaluations = [line for line in lines if "eval_loss" in line]
-    return [line for line in lines if "loss" in line], evaluations, load_file(out / "model.safetensors")
+    return [line for line in lines if "loss" in line], evaluations, load_file(out / f"{'adapter_' if case.adapter else ''}model.safetensors")
 
 
 # Both.
@@ -343,7 +354,7 @@ def compare(case, ours, theirs):
         figures["evaluation"] = worst(*names, pairs=pairs)
     errors = {}
     for name, change in changes.items():
-        found = weights[name].double() - start[name].double()
+        found = weights[name].double() - start[name]
         errors[name] = (found - change).norm().item() / change.norm().item()
     figures["worst weight"] = max(errors.values())
     figures["median weight"] = statistics.median(errors.values())
@@ -356,13 +367,21 @@ def make_model(folder, samples):
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.chat_template = TEMPLATE
     tokenizer.save_pretrained(folder)
+    adapted = get_peft_model(
+        AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32),
+        LoraConfig(task_type="CAUSAL_LM", r=4, lora_alpha=8, target_modules=["q_proj", "v_proj", "down_proj"]))
+    with torch.no_grad():
+        for name, parameter in adapted.named_parameters():
+            if "lora_" in name:
+                parameter.copy_(0.05 * torch.randn_like(parameter))
+    adapted.save_pretrained(f"{folder}-adapter")
 
 
-def check(treg, case, root, samples):
+def check(treg, case, model, folder, samples):
     made = [case.rows(index, *sample) for index, sample in enumerate(samples)]
     rows, held = made[: case.count], made[-HELD:]
-    theirs = train_trl(case, root / "model", rows, held, root / "trl")
-    ours = train_treg(treg, case, root / "model", rows, held, root / "treg")
+    theirs = train_trl(case, model, rows, held, folder / "trl")
+    ours = train_treg(treg, case, model, rows, held, folder / "treg")
     return compare(case, ours, theirs)
 
 
@@ -386,7 +405,7 @@ def main():
     torch.set_num_threads(1)
     good = True
     with tempfile.TemporaryDirectory(prefix="treg-trl-") as scratch:
-        base = Path(options.keep or scratch)
+        base = Path(options.keep or scratch).resolve()
         base.mkdir(parents=True, exist_ok=True)
         samples = list(texts(ROWS + HELD))
         make_model(base / "model", [text for sample in samples for text in sample])
@@ -399,10 +418,8 @@ def main():
                 continue
             folder = base / name.replace(", ", "-").replace(" ", "-")
             folder.mkdir(exist_ok=True)
-            if not (folder / "model").exists():
-                (folder / "model").symlink_to(base.resolve() / "model")
             try:
-                figures = check(options.treg, case, folder, samples)
+                figures = check(options.treg, case, base / "model", folder, samples)
             except CommandFailure as failure:
                 print(f"{name:<20}{failure}", flush=True)
                 good = False
