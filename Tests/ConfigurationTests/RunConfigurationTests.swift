@@ -134,7 +134,7 @@ import Testing
       ("warmup_steps: 0", nil, 0), ("warmup_ratio: 0.2\nwarmup_steps: 0", 0.2, nil), ("warmup_steps: 0.2", 0.2, nil),
       ("warmup_ratio: null\nwarmup_steps: 0", nil, 0), ("seed: 1", 0.1, nil),
     ] as [(String, Double?, Int?)] {
-      let configuration = try parse(text).configuration
+      let configuration = try parse("model: m\ndata: d\nout: o\n" + text).configuration
       #expect(configuration.warmupRatio == ratio && configuration.warmupSteps == count, "\(text)")
       #expect(try parse(configuration.yamlText).configuration == configuration, "\(text)")
     }
