@@ -5,6 +5,7 @@
 # make parity  the real model against PyTorch (the same Python)
 # make parity-gemma  the second real model, Gemma 3 270M out of a GGUF file (the same Python)
 # make parity-architectures  a random model of every architecture against PyTorch (the same Python)
+# make parity-trl  whole training runs beside TRL's trainers, loss by loss (the same Python)
 # make install PREFIX=/usr/local
 # make format  the source in its one format
 
@@ -16,7 +17,7 @@ BENCH_DATA_ROWS ?= 1000000
 BUILD := swift build -c release
 RELEASE := .build/release
 
-.PHONY: build shims demo test bench bench-data parity parity-gemma parity-architectures install format lint clean
+.PHONY: build shims demo test bench bench-data parity parity-gemma parity-architectures parity-trl install format lint clean
 
 build: shims
 	scripts/setup
@@ -52,6 +53,9 @@ parity-gemma: build
 
 parity-architectures: build
 	$(BENCH_PYTHON) Tests/Oracles/check_architectures.py --treg $(RELEASE)/treg
+
+parity-trl: build
+	$(BENCH_PYTHON) Tests/Oracles/check_trl_runs.py --treg $(RELEASE)/treg
 
 install: shims
 	$(BUILD) --product treg --static-swift-stdlib

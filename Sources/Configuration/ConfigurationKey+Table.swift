@@ -140,7 +140,7 @@ extension ConfigurationKey {
         "the share of steps in which the rate rises from 0"),
       ConfigurationKey(
         "warmup_steps", \.warmupSteps, .orNull(.integer("a whole number of at least 0") { $0 >= 0 }), .trajectory,
-        "those steps as a number, in place of warmup_ratio"),
+        "those steps as a number, in place of warmup_ratio; below 1: their share"),
       ConfigurationKey(
         "weight_decay", \.weightDecay, .number("a number of at least 0") { $0 >= 0 }, .trajectory,
         "AdamW's decay of matrices; norms and biases have none"),

@@ -7,8 +7,8 @@ import Testing
   private static func tokenizer(identity: String? = "characters", limits: LengthLimits? = nil) throws -> PairTokenizer {
     PairTokenizer(
       encode: { CharacterTokenizer().encode($0, $1) },
-      renderWithTools: { messages, generates, tools in
-        (tools.map { "[\($0.text())]" } ?? "") + renderMarked(messages, generation: generates)
+      renderWithVariables: { messages, generates, variables in
+        variables.map { "[\($1.text())]" }.joined() + renderMarked(messages, generation: generates)
       }, endTokens: [3], endText: "<end>", limits: try limits ?? LengthLimits(), identity: identity)
   }
 
