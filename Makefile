@@ -1,9 +1,11 @@
 # make demo    a real model, real pairs, two MPI ranks: from nothing to a trained folder
 # make test    every test
 # make bench   beside TRL and PyTorch (needs them: BENCH_PYTHON=a Python that has torch, transformers and trl)
+# make bench-data  a million rows through the token cache in bounded memory; fails when it is not (needs python3 alone)
 # make parity  the real model against PyTorch (the same Python)
 # make parity-gemma  the second real model, Gemma 3 270M out of a GGUF file (the same Python)
 # make parity-architectures  a random model of every architecture against PyTorch (the same Python)
+# make parity-trl  whole training runs beside TRL's trainers, loss by loss (the same Python)
 # make install PREFIX=/usr/local
 # make format  the source in its one format
 
@@ -11,10 +13,11 @@ PREFIX ?= /usr/local
 BENCH_PYTHON ?= python3
 BENCH_ROWS ?= 24
 BENCH_REPEATS ?= 3
+BENCH_DATA_ROWS ?= 1000000
 BUILD := swift build -c release
 RELEASE := .build/release
 
-.PHONY: build shims demo test bench parity parity-gemma parity-architectures install format lint clean
+.PHONY: build shims demo test bench bench-data parity parity-gemma parity-architectures parity-trl install format lint clean
 
 build: shims
 	scripts/setup
@@ -39,6 +42,9 @@ bench: build
 	$(BENCH_PYTHON) Benchmarks/run.py --treg $(RELEASE)/treg --model "$$(python3 demo/fetch_model.py)" \
 	  --python $(BENCH_PYTHON) --rows $(BENCH_ROWS) --repeats $(BENCH_REPEATS)
 
+bench-data: build
+	$(BENCH_PYTHON) Benchmarks/million_rows.py --treg $(RELEASE)/treg --rows $(BENCH_DATA_ROWS)
+
 parity: build
 	$(BENCH_PYTHON) Tests/Oracles/parity_real.py --treg $(RELEASE)/treg --model "$$(python3 demo/fetch_model.py)"
 
@@ -47,6 +53,9 @@ parity-gemma: build
 
 parity-architectures: build
 	$(BENCH_PYTHON) Tests/Oracles/check_architectures.py --treg $(RELEASE)/treg
+
+parity-trl: build
+	$(BENCH_PYTHON) Tests/Oracles/check_trl_runs.py --treg $(RELEASE)/treg
 
 install: shims
 	$(BUILD) --product treg --static-swift-stdlib

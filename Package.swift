@@ -124,7 +124,7 @@ let package = Package(
     tests(of: "ModelDescription", ["FuzzSupport", "OrderedJSON", "RunFolder"]),
     tests(of: "Objectives", ["OrderedJSON", "RunFolder"]),
     tests(of: "RunFolder"),
-    tests(of: "Scoring", ["OrderedJSON", "PreferenceData", "RunFolder"]),
+    tests(of: "Scoring", ["Compute", "OrderedJSON", "PreferenceData", "RunFolder"]),
     tests(
       of: "Training",
       [

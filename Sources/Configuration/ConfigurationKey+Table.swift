@@ -24,7 +24,8 @@ extension ConfigurationKey {
       ConfigurationKey(
         "data", \.data, .texts("a file, a glob, a folder, org/name, or a list of them"),
         aliases: ["dataset_name", "data_path", "dataset", "train_file"], .content,
-        "preference pairs: files, globs or folders of .jsonl, .json (plain, .gz, .zst) or .parquet, or org/name in the cache"),
+        "preference pairs: files, globs or folders of .jsonl, .json (plain, .gz, .zst) or .parquet, or org/name in the cache"
+      ),
       ConfigurationKey(
         "eval_data", \.evalData, .texts("a file, a glob, a list of them, or null", mayBeEmpty: true),
         aliases: ["eval_dataset", "eval_data_path"], .free, "held-out pairs, named as data"),
@@ -139,7 +140,7 @@ extension ConfigurationKey {
         "the share of steps in which the rate rises from 0"),
       ConfigurationKey(
         "warmup_steps", \.warmupSteps, .orNull(.integer("a whole number of at least 0") { $0 >= 0 }), .trajectory,
-        "those steps as a number, in place of warmup_ratio"),
+        "those steps as a number, in place of warmup_ratio; below 1: their share"),
       ConfigurationKey(
         "weight_decay", \.weightDecay, .number("a number of at least 0") { $0 >= 0 }, .trajectory,
         "AdamW's decay of matrices; norms and biases have none"),

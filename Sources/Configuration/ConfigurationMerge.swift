@@ -8,6 +8,8 @@ struct ConfigurationMerge {
   private(set) var given: [String: Setting] = [:]
   /// SimPO's γ itself, which becomes a ratio when β is known.
   private var margin: Double?
+  /// The share of steps that transformers 5 takes a `warmup_steps` below 1 for; it becomes a ratio.
+  private var warmupShare: Double?
 
   /// Pairs of keys that say one thing in two ways. A later layer that sets one silences the other; one layer that
   /// sets both is refused.
@@ -30,6 +32,13 @@ struct ConfigurationMerge {
   }
 
   private mutating func set(_ key: ConfigurationKey, _ setting: Setting) throws {
+    if key.name == "warmup_steps" {
+      warmupShare = ValueKind<Double>.number("") { $0 > 0 && $0 < 1 }.read(setting.value)
+      if warmupShare != nil {
+        given[key.name] = setting
+        return
+      }
+    }
     guard key.set(&configuration, setting.value) else {
       throw setting.error("expected \(key.expectation), found \(setting.value.shown)")
     }
@@ -71,7 +80,7 @@ struct ConfigurationMerge {
   private func says(_ name: String) -> Bool {
     switch name {
     case "warmup_ratio": configuration.warmupRatio != nil
-    case "warmup_steps": configuration.warmupSteps != nil && configuration.warmupSteps != 0
+    case "warmup_steps": (configuration.warmupSteps ?? 0) != 0 || warmupShare != nil
     default: given[name] != nil
     }
   }
@@ -80,7 +89,7 @@ struct ConfigurationMerge {
     given[name] = nil
     switch name {
     case "warmup_ratio": configuration.warmupRatio = nil
-    case "warmup_steps": configuration.warmupSteps = nil
+    case "warmup_steps": (configuration.warmupSteps, warmupShare) = (nil, nil)
     case KnownNames.margin: margin = nil
     default: break
     }
@@ -104,8 +113,12 @@ struct ConfigurationMerge {
   mutating func resolve() throws {
     if let margin { configuration.gammaBetaRatio = margin / configuration.beta }
     configuration.lossType = configuration.lossType.map { $0 == "sigmoid" ? "dpo" : $0 }
-    // transformers' default of 0 steps leaves the ratio in force.
-    if configuration.warmupSteps == 0, configuration.warmupRatio != nil { configuration.warmupSteps = nil }
+    if let warmupShare { (configuration.warmupRatio, configuration.warmupSteps) = (warmupShare, nil) }
+    if configuration.warmupSteps == 0 {
+      // transformers' default of 0 steps leaves a ratio in force that was given; alone it means that there is no warm-up.
+      if given["warmup_ratio"] == nil { configuration.warmupRatio = nil }
+      if configuration.warmupRatio != nil { configuration.warmupSteps = nil }
+    }
     if configuration.warmupRatio == nil, configuration.warmupSteps == nil { configuration.warmupRatio = 0 }
     if configuration.schedule == .constant, given["warmup_ratio"] == nil, given["warmup_steps"] == nil {
       configuration.warmupRatio = 0

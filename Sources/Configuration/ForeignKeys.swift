@@ -39,7 +39,10 @@ enum ForeignKeys {
     "dataset_streaming", "padding_free", "pad_to_multiple_of", "padding_value", "pad_token", "label_pad_token_id",
     "precompute_ref_log_probs", "precompute_ref_batch_size", "use_logits_to_keep", "use_cache", "ignore_bias_buffers",
     "enable_jit_checkpoint", "restore_callback_states_from_checkpoint", "save_safetensors", "router_aux_loss_coef",
-    "lora_task_type",
+    "lora_task_type", "debug",
+    // They say how something is done that is refused itself.
+    "metric_for_best_model", "greater_is_better", "f_alpha_divergence_coef", "ref_model_mixup_alpha",
+    "ref_model_sync_steps", "use_bnb_nested_quant",
   ]
 
   /// The values that mean what is done here in any case, and what to do about any other.
@@ -57,8 +60,12 @@ enum ForeignKeys {
       ["adamw_torch", "adamw_torch_fused", "adamw_hf", "adamw"], "AdamW is the only optimizer here; remove the key"
     ),
     "optim_args": ([], "set adam_beta1, adam_beta2, adam_epsilon and weight_decay instead"),
+    "optim_target_modules": ([], "AdamW steps all that trains here; remove the key"),
+    "ignore_data_skip": (["false"], "a resumed run goes on with the rows that follow; remove the key"),
     "lr_scheduler_kwargs": (["{}"], "schedules take no further arguments here; remove the key"),
-    "truncation_mode": (["keep_end"], "prompts are cut at their left here; remove the key"),
+    "truncation_mode": (
+      ["keep_start"], "what is too long is cut at its right here; set max_prompt_length to cut prompts at their left"
+    ),
     "max_completion_length": ([], "set max_length and max_prompt_length instead"),
     "label_smoothing_factor": (["0", "0.0"], "set label_smoothing instead"),
     "f_divergence_type": (["reverse_kl", "fdivergencetype.reverse_kl"], "only reverse_kl is offered here"),
@@ -67,6 +74,7 @@ enum ForeignKeys {
     "neftune_noise_alpha": ([], "embedding noise is not offered here; remove the key"),
     "lora_dropout": (["0", "0.0"], "adapters have no dropout here; set it to 0"),
     "lora_modules_to_save": ([], "adapters train alone here; remove the key"),
+    "lora_target_parameters": ([], "set lora_target_modules instead"),
     "use_dora": (["false"], "only plain low-rank adapters are offered here; remove the key"),
     "load_in_8bit": (["false"], "weights are trained in float32 here; remove the key"),
     "load_in_4bit": (["false"], "weights are trained in float32 here; remove the key"),

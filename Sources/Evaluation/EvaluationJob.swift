@@ -58,13 +58,15 @@ package struct EvaluationJob {
 
     var metrics = PreferenceMetrics(hasTokenRewards: false, hasOutcomes: reference != nil)
     var lines: [String] = []
-    for (index, pair) in own.enumerated() {
-      let statistics = PairStatistics(
-        chosen: ResponseStatistics(logProbs: policy[index].chosen, reference: reference?[index].chosen),
-        rejected: ResponseStatistics(logProbs: policy[index].rejected, reference: reference?[index].rejected))
-      let outcome = reference == nil ? nil : objective.evaluate(statistics).outcome
-      metrics.add(statistics, outcome, tokens: pair.conversationTokens)
-      if recording { lines.append(PairRecord.line(pair, statistics, outcome).text()) }
+    try communicator.agree {
+      for index in own.indices {
+        let statistics = PairStatistics(
+          chosen: ResponseStatistics(logProbs: policy[index].chosen, reference: reference?[index].chosen),
+          rejected: ResponseStatistics(logProbs: policy[index].rejected, reference: reference?[index].rejected))
+        let outcome = reference == nil ? nil : objective.evaluate(statistics).outcome
+        metrics.add(statistics, outcome, tokens: own.counts(at: index).conversationTokens)
+        if recording { lines.append(PairRecord.line(try own.pair(at: index), statistics, outcome).text()) }
+      }
     }
     try metrics.combine(communicator)
     return EvaluationReport(
@@ -115,10 +117,10 @@ package struct EvaluationJob {
       defer { progress.finish() }
       var result: [LogProbs] = []
       try model.forEachPair(of: pairs, microBatchTokens: configuration.microBatchTokenCount) {
-        index, chosen, rejected in
+        pair, chosen, rejected in
         guard chosen.allSatisfy(\.isFinite), rejected.allSatisfy(\.isFinite) else {
           throw TregError(
-            .nonFinite, at: pairs[index].source.place,
+            .nonFinite, at: pair.source.place,
             "\(source.place) gives a log-probability that is not a finite number")
         }
         result.append((Array(chosen), Array(rejected)))

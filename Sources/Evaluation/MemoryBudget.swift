@@ -20,11 +20,16 @@ package struct MemoryBudget {
   private let threads: Int
   /// The adapters that `use_peft` would train; nil when the model is too small for their rank.
   private let adapters: LowRankLayout?
+  /// Elements of the model that token rewards are made of; 0 when there is none.
+  private let rewardElements: Int
   /// What the configuration asks for.
   private let own: Way
 
-  /// - Throws: 78 when the configuration asks for adapters that the model cannot have.
-  init(_ source: ModelSource, _ configuration: RunConfiguration, threads: Int) throws {
+  /// - Throws: 78 when the configuration asks for adapters that the model cannot have; what opening the model of token
+  ///   rewards throws.
+  init(
+    _ source: ModelSource, _ configuration: RunConfiguration, threads: Int, environment: [String: String]
+  ) throws {
     model = source.model
     self.configuration = configuration
     self.threads = threads
@@ -33,6 +38,11 @@ package struct MemoryBudget {
         rank: configuration.loraRank, alpha: configuration.loraAlpha, usesRootScaling: configuration.useRSLoRA,
         targets: configuration.loraTargetModules)
     }
+    // Rewards that are finished need no model any more.
+    rewardElements =
+      try configuration.rewards == nil
+      ? configuration.tregRewardModel.map { try ModelSource.open($0, environment: environment).model.bufferCount } ?? 0
+      : 0
     self.adapters = configuration.usePeft ? try adapters() : try? adapters()
     own = Way(
       lowRank: configuration.usePeft ? self.adapters : nil,
@@ -46,7 +56,8 @@ package struct MemoryBudget {
       model,
       .init(
         tokens: way.tokens, scoredTokens: way.tokens, shards: shards, threads: threads, weightBytes: way.weightBytes,
-        lowRank: way.lowRank, processBytes: MemoryFormula.Workload.processBytes(ranks: ranks)))
+        lowRank: way.lowRank, rewardElements: rewardElements,
+        processBytes: MemoryFormula.Workload.processBytes(ranks: ranks)))
   }
 
   /// What the configuration asks for takes on one rank.

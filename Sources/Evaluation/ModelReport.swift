@@ -38,10 +38,10 @@ package struct ModelReport {
     sample = try pairTokenizer.tokenize(Self.sample(isConversation: source.chatTemplate != nil))
     takesSystemTurn = pairTokenizer.render.map { render in
       let turns = [Message(role: "system", content: "Be brief."), Message(role: "user", content: "Hello")]
-      return (try? render(turns.map(\.raw), true, nil).contains("Be brief.")) ?? false
+      return (try? render(turns.map(\.raw), true, [:]).contains("Be brief.")) ?? false
     }
     budget = try MemoryBudget(
-      source, configuration, threads: configuration.threadCount(environment: environment))
+      source, configuration, threads: configuration.threadCount(environment: environment), environment: environment)
   }
 
   private static func sample(isConversation: Bool) -> PreferenceRow {

@@ -20,17 +20,19 @@ extension Division {
 extension Transformer {
   /// log π of the scored tokens of pairs, in micro-batches and without a backward pass.
   ///
-  /// - Parameter body: called in order with a pair's index and the log-probs of its chosen and its rejected response.
+  /// - Parameter body: called in order with a pair and the log-probs of its chosen and its rejected response.
+  /// - Throws: 74 when pairs cannot be read any more; what `body` throws.
   package func forEachPair(
     of pairs: PairList, microBatchTokens: Int,
-    _ body: (_ index: Int, _ chosen: ArraySlice<Float>, _ rejected: ArraySlice<Float>) throws -> Void
-  ) rethrows {
+    _ body: (_ pair: TokenizedPair, _ chosen: ArraySlice<Float>, _ rejected: ArraySlice<Float>) throws -> Void
+  ) throws {
     for batch in Division.microBatches(of: pairs, maxTokens: microBatchTokens) {
-      let packed = PackedBatch(pairs: batch.map { pairs[$0] }, for: description)
+      let batch = try pairs.pairs(at: batch)
+      let packed = PackedBatch(pairs: batch, for: description)
       let logProbs = forward(packed)
-      for (tree, index) in batch.enumerated() {
+      for (tree, pair) in batch.enumerated() {
         try body(
-          index, logProbs[packed.targets(tree: tree, sequence: 0)], logProbs[packed.targets(tree: tree, sequence: 1)])
+          pair, logProbs[packed.targets(tree: tree, sequence: 0)], logProbs[packed.targets(tree: tree, sequence: 1)])
       }
     }
   }
@@ -38,5 +40,5 @@ extension Transformer {
 
 extension TokenizedPair {
   /// Tokens of both conversations, the prompt counted in each, as trainers that do not share prompts count them.
-  package var conversationTokens: Int { tokenCount + prompt.count }
+  package var conversationTokens: Int { counts.conversationTokens }
 }

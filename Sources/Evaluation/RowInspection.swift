@@ -76,7 +76,8 @@ package struct RowInspection {
     let pair = try pairTokenizer.tokenize(row)
     guard configuration.tregAlpha != 0 else { return (pair, nil) }
     let scorer = try Scorer(
-      model: Transformer(loading: scoring, workers: Workers(threads: threads)),
+      model: Transformer(
+        loading: scoring, weights: configuration.weightType(of: scoring), workers: Workers(threads: threads)),
       rewards: configuration.tokenRewardSource(), tokenizer: pairTokenizer)
     return (pair, try scorer.score(pair))
   }
@@ -89,10 +90,10 @@ package struct RowInspection {
     let source = try configuration.tokenRewardSource()
     let identity = ScoreIdentity(
       modelHash: try scoring.contentHash, dataHash: data.tokens.contentHash, rowCount: data.pairs.count,
-      template: source.template, rewardModelHash: source.modelHash, maxLength: configuration.maxLength,
-      maxPromptLength: configuration.maxPromptLength)
+      template: source.template, rewardModelHash: source.modelHash, weights: configuration.weightType(of: scoring),
+      maxLength: configuration.maxLength, maxPromptLength: configuration.maxPromptLength)
     let rows = try ScoreFolder(configuration.rewards!, identity: identity).rows(in: index..<index + 1)
-    return (data.pairs[index], rows[0])
+    return (try data.pairs.pair(at: index), rows[0])
   }
 
   private func read(with tokenizer: PairTokenizer, skippingBadRows: Bool) throws -> RunTokens {

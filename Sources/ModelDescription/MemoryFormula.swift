@@ -17,8 +17,12 @@
 ///     scored       4 S (4 h + 2)                                  states of scored tokens, and their gradients
 ///     logits       4 S V                                          training, while they fit a budget; else of 192 tokens
 ///     workspace    4 · threads · w                                attention's scores, or a panel of the MLP; a widened tile
+///     scores       12 S' + 344 R'                                 training with scores of a frozen model, of rows that a rank holds
 ///     process      program, libraries, their threads' buffers, tokenizer, rows
+///     reward model 4 N' + …                                       while another model makes token rewards, what that takes beyond training
 ///
+/// S' and R' are the scored tokens and the rows of a rank's part of the data, and N' the elements of the model that token rewards
+/// are of. It is gone before gradients and optimizer take their room, so that it seldom counts.
 /// k is ``ModelDescription/keptPerToken``, 2 h + 2 h_q + 2 h_kv + 2 f + a + 2 for Llama, and b is
 /// ``ModelDescription/backwardPerToken``, 3 h + 2 h_q + 2 h_kv + 3 f for Llama. Buffers that follow the batch, from activations to workspace, are made 1/16 larger than they have to be, so that they
 /// seldom grow.
@@ -44,6 +48,11 @@ package struct MemoryFormula: Sendable {
     package var weightBytes: Int
     /// Low-rank adapters that train in place of the weights.
     package var lowRank: LowRankLayout?
+    /// Rows whose scores the rank holds, and scored tokens in them.
+    package var scoreRows = 0
+    package var scoreTokens = 0
+    /// N', elements of a model that token rewards are made of before training; 0 when there is none.
+    package var rewardElements = 0
     /// Tokens of the longest conversation among them.
     package var longest: Int
     /// Bytes of logits that training may keep from the forward to the backward pass.
@@ -56,7 +65,8 @@ package struct MemoryFormula: Sendable {
     package init(
       purpose: Purpose = .training, tokens: Int, scoredTokens: Int, shards: Int = 1, threads: Int = 1,
       keepsReference: Bool = false, runsReference: Bool = false, weightBytes: Int = 4, lowRank: LowRankLayout? = nil,
-      longest: Int? = nil, logitBudget: Int = 256 << 20, processBytes: Int = Workload.processBytes(ranks: 1),
+      scoreRows: Int = 0, scoreTokens: Int = 0, rewardElements: Int = 0, longest: Int? = nil,
+      logitBudget: Int = 256 << 20, processBytes: Int = Workload.processBytes(ranks: 1),
       threadBytes: Int = 4 << 20
     ) {
       precondition(tokens >= 0 && scoredTokens >= 0 && shards > 0 && threads > 0, "a workload has sizes")
@@ -69,6 +79,9 @@ package struct MemoryFormula: Sendable {
       self.runsReference = runsReference
       self.weightBytes = weightBytes
       self.lowRank = lowRank
+      self.scoreRows = scoreRows
+      self.scoreTokens = scoreTokens
+      self.rewardElements = rewardElements
       self.longest = longest ?? tokens
       self.logitBudget = logitBudget
       self.processBytes = processBytes
@@ -144,8 +157,34 @@ package struct MemoryFormula: Sendable {
     add(
       "process", "\(workload.processBytes) + \(workload.threads) threads · \(workload.threadBytes)",
       workload.processBytes + workload.threads * workload.threadBytes)
+    if trains, workload.scoreRows > 0 {
+      let (rows, scored) = (workload.scoreRows, workload.scoreTokens)
+      add(
+        "scores", "12 · \(scored) tokens + \(Self.bytesPerScoredRow) · \(rows) rows",
+        12 * scored + Self.bytesPerScoredRow * rows)
+    }
+    if trains, workload.rewardElements > 0 {
+      let training = terms.reduce(0) { $0 + $1.bytes }
+      let scoring = Self.scoringBytes(model, workload)
+      add(
+        "reward model",
+        "4 · \(workload.rewardElements) beside the reference, \(scoring) in all, beyond what trains later",
+        max(0, scoring - training))
+    }
     self.terms = terms
   }
+
+  /// What a rank takes while the reference and the model that token rewards are of score rows, before anything trains.
+  private static func scoringBytes(_ model: ModelDescription, _ workload: Workload) -> Int {
+    var scoring = workload
+    scoring.purpose = .scoring
+    (scoring.keepsReference, scoring.runsReference) = (false, false)
+    let scores = 12 * workload.scoreTokens + bytesPerScoredRow * workload.scoreRows
+    return MemoryFormula(model, scoring).totalBytes + 4 * workload.rewardElements + scores
+  }
+
+  /// A row's scores are six arrays, of 32 bytes and what an allocation wastes, and 56 bytes that name them.
+  private static let bytesPerScoredRow = 6 * 48 + 56
 
   /// Tokens whose logits are made together.
   private static let logitChunk = 192

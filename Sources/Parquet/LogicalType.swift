@@ -1,7 +1,8 @@
 /// What a column's values or a group mean ("LogicalTypes" of the format), from the new annotation or the converted type.
 enum LogicalType {
   enum Unit: Int {
-    case milliseconds = 1, microseconds, nanoseconds
+    case milliseconds = 1
+    case microseconds, nanoseconds
 
     var perSecond: Int {
       switch self {

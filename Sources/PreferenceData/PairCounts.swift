@@ -13,6 +13,8 @@ package struct PairCounts: Sendable, Hashable {
   package let repairs: Repairs
   package let key: PairKey
 
+  /// Tokens of both conversations, the prompt counted in each, as trainers that do not share prompts count them.
+  package var conversationTokens: Int { tokens + prompt }
   /// Tokens of the packed tree, which is what a pair costs.
   package var tokens: Int { prompt + chosen + rejected }
   package var chosenScored: Int { chosen - chosenScoredFrom }

@@ -1,7 +1,7 @@
 /// Tokenised pairs in order, read by index: from memory, or from a file of which only the counts are at hand.
 ///
-/// A pair that is asked for is read and decoded anew each time; what only needs lengths asks for ``counts(at:)``.
-package struct PairList: RandomAccessCollection, Sendable {
+/// A pair that is asked for is read and decoded anew each time, which may fail; what only needs lengths asks for ``counts(at:)``.
+package struct PairList: Sendable {
   private enum Storage {
     case memory([TokenizedPair])
     case file(TokenFile)
@@ -26,9 +26,7 @@ package struct PairList: RandomAccessCollection, Sendable {
     self.selection = selection
   }
 
-  package var startIndex: Int { 0 }
-
-  package var endIndex: Int {
+  package var count: Int {
     if let selection { return selection.count }
     return switch storage {
     case .memory(let pairs): pairs.count
@@ -36,13 +34,22 @@ package struct PairList: RandomAccessCollection, Sendable {
     }
   }
 
-  package subscript(index: Int) -> TokenizedPair {
+  package var isEmpty: Bool { count == 0 }
+  package var indices: Range<Int> { 0..<count }
+
+  /// - Throws: 74 when the file they are in cannot be read any more.
+  package func pair(at index: Int) throws -> TokenizedPair {
     let index = selection?[index] ?? index
     return switch storage {
     case .memory(let pairs): pairs[index]
-    case .file(let file): file.pair(at: index)
+    case .file(let file): try file.pair(at: index)
     }
   }
+
+  /// Some of the pairs, or all of them, in the order of the indices.
+  ///
+  /// - Throws: as ``pair(at:)``.
+  package func pairs(at indices: some Sequence<Int>) throws -> [TokenizedPair] { try indices.map(pair) }
 
   package func counts(at index: Int) -> PairCounts {
     let index = selection?[index] ?? index

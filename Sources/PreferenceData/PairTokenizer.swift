@@ -19,12 +19,12 @@ package struct PairTokenizer: Sendable {
   package typealias Encode = @Sendable (String, Bool) throws -> [Int32]
   /// `messages, addGenerationPrompt` → text.
   package typealias Render = @Sendable ([JSONValue], Bool) throws -> String
-  /// `messages, addGenerationPrompt, tools` → text.
-  package typealias RenderWithTools = @Sendable ([JSONValue], Bool, JSONValue?) throws -> String
+  /// `messages, addGenerationPrompt, variables of the row` → text.
+  package typealias RenderWithVariables = @Sendable ([JSONValue], Bool, JSONObject) throws -> String
 
   package let encode: Encode
   /// nil: the model has no chat template.
-  package let render: RenderWithTools?
+  package let render: RenderWithVariables?
   let endTokens: Set<Int32>
   let endText: String?
   /// The token that the tokenizer itself puts first; nil: none.
@@ -39,7 +39,7 @@ package struct PairTokenizer: Sendable {
   ///   - endText: the text of the tokenizer's end token, appended to responses of plain text; nil appends nothing.
   ///   - identity: hash of what `encode` and `render` do.
   package init(
-    encode: @escaping Encode, renderWithTools render: RenderWithTools?, endTokens: Set<Int32>, endText: String?,
+    encode: @escaping Encode, renderWithVariables render: RenderWithVariables?, endTokens: Set<Int32>, endText: String?,
     limits: LengthLimits, identity: String? = nil
   ) {
     self.encode = encode
@@ -51,15 +51,15 @@ package struct PairTokenizer: Sendable {
     beginToken = (try? encode("", true))?.first
   }
 
-  /// A tokenizer whose template knows no tools.
+  /// A tokenizer whose template knows messages alone.
   package init(
     encode: @escaping Encode, render: Render?, endTokens: Set<Int32>,
     endText: String?, limits: LengthLimits
   ) {
-    var withTools: RenderWithTools?
-    if let render { withTools = { messages, generates, _ in try render(messages, generates) } }
+    var withVariables: RenderWithVariables?
+    if let render { withVariables = { messages, generates, _ in try render(messages, generates) } }
     self.init(
-      encode: encode, renderWithTools: withTools, endTokens: endTokens, endText: endText, limits: limits)
+      encode: encode, renderWithVariables: withVariables, endTokens: endTokens, endText: endText, limits: limits)
   }
 
   /// - Parameters:
@@ -73,11 +73,11 @@ package struct PairTokenizer: Sendable {
   ) {
     var ends = Set(endTokens.compactMap { Int32(exactly: $0) })
     if let endToken, let id = tokenizer.id(of: endToken) { ends.insert(id) }
-    var render: RenderWithTools?
+    var render: RenderWithVariables?
     if let template {
-      render = { messages, generates, tools in
+      render = { messages, generates, ownVariables in
         var variables = templateVariables
-        if let tools { variables["tools"] = tools }
+        for (name, value) in ownVariables { variables[name] = value }
         return try template.render(messages: messages, addGenerationPrompt: generates, variables: variables)
       }
     }
@@ -86,7 +86,7 @@ package struct PairTokenizer: Sendable {
       var parts = [sourceHash, endToken ?? "none", ends.sorted().description]
       parts += templateVariables.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value.text())" }
       // A template that tells the date tells it here, too: tokens of another day are not taken for today's.
-      parts += [true, false].map { (try? render?([["role": "user", "content": "?"]], $0, nil)) ?? "none" }
+      parts += [true, false].map { (try? render?([["role": "user", "content": "?"]], $0, [:])) ?? "none" }
       var hash = ContentHash()
       for part in parts {
         hash.update(part.utf8.count)
@@ -95,7 +95,7 @@ package struct PairTokenizer: Sendable {
       identity = hash.hexadecimal
     }
     self.init(
-      encode: { try tokenizer.encode($0, addingSpecialTokens: $1) }, renderWithTools: render, endTokens: ends,
+      encode: { try tokenizer.encode($0, addingSpecialTokens: $1) }, renderWithVariables: render, endTokens: ends,
       endText: endToken, limits: limits, identity: identity)
   }
 
@@ -110,7 +110,7 @@ package struct PairTokenizer: Sendable {
       switch (row.prompt, row.chosen, row.rejected) {
       case (.messages(let prompt), .messages(let chosen), .messages(let rejected)):
         sides = try conversations(
-          prompt: prompt, chosen: chosen, rejected: rejected, tools: row.tools)
+          prompt: prompt, chosen: chosen, rejected: rejected, variables: row.templateVariables)
       case (.text(let prompt), .text(let chosen), .text(let rejected)):
         sides = (
           [try encode(prompt, true)], try encode(prompt + ended(chosen), true),
@@ -139,16 +139,16 @@ package struct PairTokenizer: Sendable {
   }
 
   private func conversations(
-    prompt: [Message], chosen: [Message], rejected: [Message], tools: JSONValue?
+    prompt: [Message], chosen: [Message], rejected: [Message], variables: JSONObject
   ) throws -> (prompts: [[Int32]], chosen: [Int32], rejected: [Int32]) {
     guard let render else {
       throw TregError.badData(
         at: nil, "the row is a conversation, but the model has no chat template; give one, or rows of plain text")
     }
     let turns = prompt.map(\.raw)
-    let withHeader = try encode(render(turns, true, tools), false)
+    let withHeader = try encode(render(turns, true, variables), false)
     func whole(_ response: [Message]) throws -> [Int32] {
-      let text = try render(turns + response.map(\.raw), false, tools)
+      let text = try render(turns + response.map(\.raw), false, variables)
       let tokens = try encode(text, false)
       if tokens.dropFirst(Self.commonPrefix(tokens, withHeader)).contains(where: endTokens.contains) { return tokens }
       let blanks = text.unicodeScalars.reversed().prefix { $0.properties.isWhitespace }.count
@@ -156,7 +156,7 @@ package struct PairTokenizer: Sendable {
     }
     let (chosen, rejected) = (try whole(chosen), try whole(rejected))
     if chosen.starts(with: withHeader), rejected.starts(with: withHeader) { return ([withHeader], chosen, rejected) }
-    return ([withHeader, try encode(render(turns, false, tools), false)], chosen, rejected)
+    return ([withHeader, try encode(render(turns, false, variables), false)], chosen, rejected)
   }
 
   static func commonPrefix(_ left: some Sequence<Int32>, _ right: some Sequence<Int32>) -> Int {

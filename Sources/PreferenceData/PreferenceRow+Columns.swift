@@ -10,10 +10,11 @@ extension PreferenceRow {
   /// - a list of messages in `prompt`, `messages` or `conversations`;
   /// - a text in `prompt`: to be continued by responses that are texts, or repeated by a user's turn in responses that are
   ///   whole conversations, or the user's turn before responses that are single turns;
-  /// - a text in `instruction` (with `input` below it), `question` or `query`: a user's turn;
+  /// - a text in `instruction` (with `input` below it), `question` or `query`: a user's turn, after those of `history`;
   /// - nothing: then the prompt is what both responses begin with: turns, "Human: … Assistant: …" text, or characters.
   ///
-  /// A text in `system` is the first turn. `tools`, a list or its JSON text, goes to the chat template. Other columns are ignored.
+  /// A text in `system` is the first turn. `tools`, a list or its JSON text, and the members of
+  /// `chat_template_kwargs` go to the chat template. Other columns are ignored.
   /// What had to be set right is in ``repairs``.
   ///
   /// - Throws: bad data (65) at `place` when columns are missing or of mixed kinds, when a response is empty, when the
@@ -30,7 +31,8 @@ extension PreferenceRow {
     if chosen.isSame(as: rejected) { throw TregError.badData(at: place, reader.identical) }
     self.init(
       row: row, place: place, origin: origin, prompt: prompt, chosen: chosen, rejected: rejected,
-      tools: try reader.tools(), repairs: reader.repairs.union(reader.messageReader.repairs))
+      templateVariables: try reader.templateVariables(),
+      repairs: reader.repairs.union(reader.messageReader.repairs))
   }
 }
 
@@ -140,7 +142,7 @@ private struct ColumnReader {
         question += "\n" + input
         repairs.insert(.joinedInput)
       }
-      return try answers([Message(role: "user", content: question)])
+      return try answers(history(members) + [Message(role: "user", content: question)])
     }
     if let chosen = HumanAssistantText.turns(of: chosen), let rejected = HumanAssistantText.turns(of: rejected) {
       repairs.insert(.humanAssistantText)
@@ -302,17 +304,42 @@ private struct ColumnReader {
     return (.messages([Message(role: "system", content: text)] + prompt), passages.chosen, passages.rejected)
   }
 
-  func tools() throws -> JSONValue? {
-    guard let value = columns.object?.first(of: ["tools"])?.value else { return nil }
-    if value.array != nil { return value }
+  /// Earlier rounds of a question in a column of its own.
+  private func history(_ members: JSONObject) throws -> [Message] {
+    guard let value = members.first(of: [RowColumns.history])?.value else { return [] }
+    return try (value.array ?? [value]).flatMap { round in
+      guard let texts = round.array, texts.count == 2, let question = texts[0].string, let answer = texts[1].string
+      else { throw error("`history`: expected pairs of a question and its answer, [[\"…\", \"…\"], …]") }
+      return [Message(role: "user", content: question), Message(role: "assistant", content: answer)]
+    }
+  }
+
+  func templateVariables() throws -> JSONObject {
+    var variables: JSONObject = [:]
+    if let tools = try parsed("tools", "a list", { $0.array != nil }), tools.array?.isEmpty == false {
+      variables["tools"] = tools
+    }
+    for (name, value) in try parsed("chat_template_kwargs", "an object", { $0.object != nil })?.object ?? [:] {
+      if ["messages", "add_generation_prompt"].contains(name) {
+        throw error("`chat_template_kwargs`: `\(name)` is given by the row itself")
+      }
+      variables[name] = value
+    }
+    return variables
+  }
+
+  /// A column that holds a value, or the JSON text of one.
+  private func parsed(_ column: String, _ kind: String, _ fits: (JSONValue) -> Bool) throws -> JSONValue? {
+    guard let value = columns.object?.column(column) else { return nil }
+    if fits(value) { return value }
     guard let text = value.string else {
-      throw error("`tools`: expected a list or its JSON text, found \(value.kind)")
+      throw error("`\(column)`: expected \(kind) or its JSON text, found \(value.kind)")
     }
     if text.allSatisfy(\.isWhitespace) { return nil }
-    guard let parsed = try? JSONValue(parsing: Array(text.utf8)), let list = parsed.array else {
-      throw error("`tools`: expected a list or its JSON text, found another text")
+    guard let parsed = try? JSONValue(parsing: Array(text.utf8)), fits(parsed) else {
+      throw error("`\(column)`: expected \(kind) or its JSON text, found another text")
     }
-    return list.isEmpty ? nil : parsed
+    return parsed
   }
 
   private mutating func passage(_ value: JSONValue, column: String) throws -> Passage {

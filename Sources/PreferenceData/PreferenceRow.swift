@@ -57,14 +57,14 @@ package struct PreferenceRow: Sendable, Hashable {
   package let prompt: Passage
   package let chosen: Passage
   package let rejected: Passage
-  /// What the chat template may offer the model to call; nil: nothing.
-  package let tools: JSONValue?
+  /// What the chat template gets beside the messages: `tools`, and keywords of the row's own.
+  package let templateVariables: JSONObject
   /// What was set right in the row.
   package let repairs: Repairs
 
   package init(
     row: Int, place: String, origin: RowPlace = RowPlace(file: 0, suffix: ""), prompt: Passage, chosen: Passage,
-    rejected: Passage, tools: JSONValue? = nil, repairs: Repairs = []
+    rejected: Passage, templateVariables: JSONObject = [:], repairs: Repairs = []
   ) {
     self.row = row
     self.place = place
@@ -72,7 +72,7 @@ package struct PreferenceRow: Sendable, Hashable {
     self.prompt = prompt
     self.chosen = chosen
     self.rejected = rejected
-    self.tools = tools
+    self.templateVariables = templateVariables
     self.repairs = repairs
   }
 }

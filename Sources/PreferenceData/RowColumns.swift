@@ -12,13 +12,18 @@ enum RowColumns {
   /// Texts that are a user's question to a chat model; `prompt` is a text to be continued.
   static let questions = ["instruction", "question", "query", "input"]
   static let systems = ["system", "system_prompt"]
+  /// Earlier questions and answers, two texts each, as LLaMA-Factory has them beside `instruction`.
+  static let history = "history"
+  /// What the chat template gets beside the messages.
+  static let templateColumns = ["tools", "chat_template_kwargs"]
   /// Of data that holds no pairs.
   static let unpaired = [
     "completion", "label", "response", "output", "answer", "text", "score", "responses", "kto_tag",
   ]
 
   static let names = Set(
-    responses.flatMap { [$0.chosen, $0.rejected] } + conversations + questions + systems + unpaired + ["tools"])
+    responses.flatMap { [$0.chosen, $0.rejected] } + conversations + questions + systems + unpaired + [history]
+      + templateColumns)
 }
 
 extension JSONObject {

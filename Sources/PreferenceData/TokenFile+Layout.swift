@@ -73,7 +73,7 @@ extension PreferenceRow {
       "file": .integer(origin.file), "place": .string(origin.suffix), "prompt": prompt.json, "chosen": chosen.json,
       "rejected": rejected.json,
     ]
-    members["tools"] = tools
+    if !templateVariables.isEmpty { members["variables"] = .object(templateVariables) }
     return .object(members)
   }
 
@@ -85,7 +85,8 @@ extension PreferenceRow {
     else { return nil }
     self.init(
       row: counts.row, place: paths[file] + suffix, origin: RowPlace(file: file, suffix: suffix), prompt: prompt,
-      chosen: chosen, rejected: rejected, tools: record["tools"], repairs: counts.repairs)
+      chosen: chosen, rejected: rejected, templateVariables: record["variables"]?.object ?? [:],
+      repairs: counts.repairs)
   }
 }
 

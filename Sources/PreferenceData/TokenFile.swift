@@ -87,34 +87,26 @@ final class TokenFile: Sendable {
 
   func counts(at index: Int) -> PairCounts { entry(index).counts }
 
-  /// A pair, read and decoded. The file was checked when it was opened; should the disk fail since, the process ends as for
-  /// any other failure of a disk (74).
-  func pair(at index: Int) -> TokenizedPair {
+  /// A pair, read and decoded. The file was checked when it was opened.
+  ///
+  /// - Throws: 74 when it cannot be read, or was written to since.
+  func pair(at index: Int) throws -> TokenizedPair {
     let entry = entry(index)
     let counts = entry.counts
     var bytes = [UInt8](repeating: 0, count: Int(entry.byteCount))
-    do {
-      try bytes.withUnsafeMutableBytes { try Self.read($0, from: descriptor, at: Int(entry.offset), path) }
-      let tokens = bytes.withUnsafeBytes { bytes in
-        (0..<counts.tokens).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Int32.self) }
-      }
-      let record = try JSONValue(parsing: bytes[(4 * counts.tokens)...])
-      guard let source = PreferenceRow(record: record, counts: counts, paths: paths) else {
-        throw Unusable(reason: "a record is not readable")
-      }
-      let chosen = counts.prompt + counts.chosen
-      return TokenizedPair(
-        source: source, prompt: Array(tokens[..<counts.prompt]),
-        chosen: Response(tokens: Array(tokens[counts.prompt..<chosen]), scoredFrom: counts.chosenScoredFrom),
-        rejected: Response(tokens: Array(tokens[chosen...]), scoredFrom: counts.rejectedScoredFrom),
-        truncation: counts.truncation, repairs: counts.repairs, key: counts.key)
-    } catch {
-      let reason =
-        (error as? TregError)?.description ?? "\(path): the tokens kept there have changed while they were used"
-      let line = Array("treg: \(reason)\n".utf8)
-      _ = write(STDERR_FILENO, line, line.count)
-      exit(ExitCode.inputOutput.rawValue)
+    try bytes.withUnsafeMutableBytes { try Self.read($0, from: descriptor, at: Int(entry.offset), path) }
+    let tokens = bytes.withUnsafeBytes { bytes in
+      (0..<counts.tokens).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Int32.self) }
     }
+    guard let record = try? JSONValue(parsing: bytes[(4 * counts.tokens)...]),
+      let source = PreferenceRow(record: record, counts: counts, paths: paths)
+    else { throw TregError.inputOutput(at: path, "the tokens kept there have changed while they were used") }
+    let chosen = counts.prompt + counts.chosen
+    return TokenizedPair(
+      source: source, prompt: Array(tokens[..<counts.prompt]),
+      chosen: Response(tokens: Array(tokens[counts.prompt..<chosen]), scoredFrom: counts.chosenScoredFrom),
+      rejected: Response(tokens: Array(tokens[chosen...]), scoredFrom: counts.rejectedScoredFrom),
+      truncation: counts.truncation, repairs: counts.repairs, key: counts.key)
   }
 
   private static func read(

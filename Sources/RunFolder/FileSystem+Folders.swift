@@ -41,6 +41,13 @@ extension FileSystem {
     }
   }
 
+  /// Whether two paths, both there, lead to one file or folder.
+  package static func isSame(_ path: String, _ other: String) -> Bool {
+    var (first, second) = (stat(), stat())
+    guard stat(path, &first) == 0, stat(other, &second) == 0 else { return false }
+    return first.st_dev == second.st_dev && first.st_ino == second.st_ino
+  }
+
   /// Flushes a folder's names to the disk. File systems that cannot flush a folder say so with `EINVAL`;
   /// nothing more can be done there.
   package static func flush(folder path: String) throws {

@@ -37,16 +37,16 @@ package struct ContrastivePrompter: Sendable {
   /// - Parameters:
   ///   - prompt, response: passages of the row.
   ///   - responseCount: scored tokens of the response.
-  ///   - tools: of the row.
+  ///   - variables: of the row, for the chat template.
   /// - Throws: bad data (65) when the chat template refuses the conversation.
   package func prompts(
-    prompt: Passage, response: Passage, responseCount: Int, tools: JSONValue? = nil
+    prompt: Passage, response: Passage, responseCount: Int, variables: JSONObject = [:]
   ) throws -> Prompts {
     let room = contextLimit - responseCount
     func render(shown: Passage) throws -> (better: [Int32], worse: [Int32]) {
       (
-        try tokens(prompt: prompt, response: shown, criteria: template.better, tools: tools),
-        try tokens(prompt: prompt, response: shown, criteria: template.worse, tools: tools)
+        try tokens(prompt: prompt, response: shown, criteria: template.better, variables: variables),
+        try tokens(prompt: prompt, response: shown, criteria: template.worse, variables: variables)
       )
     }
     let whole = try render(shown: response)
@@ -76,12 +76,12 @@ package struct ContrastivePrompter: Sendable {
   }
 
   private func tokens(
-    prompt: Passage, response: Passage, criteria: String, tools: JSONValue?
+    prompt: Passage, response: Passage, criteria: String, variables: JSONObject
   ) throws -> [Int32] {
     switch (prompt, response) {
     case (.messages(let prompt), .messages(let response)):
       let messages = conversation(prompt: prompt, response: response, criteria: criteria)
-      return try tokenizer.encodePrompt(messages, tools: tools)
+      return try tokenizer.encodePrompt(messages, variables: variables)
     case (.text(let prompt), .text(let response)):
       return try tokenizer.encodePlain(plainFrame(prompt: prompt, response: response, criteria: criteria))
     default: preconditionFailure("the passages of a row are of one kind")
@@ -182,18 +182,18 @@ extension PairTokenizer {
   /// The tokens of a conversation that an assistant's turn is to follow.
   ///
   /// A template that refuses a system turn gets its text at the head of the first user turn.
-  func encodePrompt(_ messages: [JSONValue], tools: JSONValue?) throws -> [Int32] {
+  func encodePrompt(_ messages: [JSONValue], variables: JSONObject) throws -> [Int32] {
     guard let render else {
       throw TregError.badData(at: nil, "the model has no chat template, and the row is a conversation")
     }
     do {
-      return try encode(render(messages, true, tools), false)
+      return try encode(render(messages, true, variables), false)
     } catch let refusal as TregError {
       guard messages.first?["role"] == "system", let system = messages[0]["content"]?.string,
         messages.count > 1, messages[1]["role"] == "user", let user = messages[1]["content"]?.string
       else { throw refusal }
       let first: JSONValue = ["role": "user", "content": .string(system + "\n\n" + user)]
-      return try encode(render([first] + messages.dropFirst(2), true, tools), false)
+      return try encode(render([first] + messages.dropFirst(2), true, variables), false)
     }
   }
 

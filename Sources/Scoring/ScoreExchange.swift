@@ -3,7 +3,8 @@ import RunFolder
 
 /// The scores of rows, divided over ranks by consecutive rows, sent to whichever rank trains on them.
 ///
-/// A rank holds its own part, about 12 bytes a token, and no shared file system is assumed.
+/// A rank holds its own part in memory, some 12 bytes a scored token and 344 a row (`scores` of ``MemoryFormula``), and
+/// no shared file system is assumed.
 package struct ScoreExchange {
   private let communicator: Communicator
   private let rowCount: Int

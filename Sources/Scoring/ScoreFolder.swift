@@ -10,6 +10,8 @@ package struct ScoreFolder: Sendable {
   package let path: String
   package let identity: ScoreIdentity
 
+  private static let manifestName = "manifest.json"
+
   package init(_ path: String, identity: ScoreIdentity) {
     self.path = path
     self.identity = identity
@@ -17,6 +19,11 @@ package struct ScoreFolder: Sendable {
 
   package func file(shard: Int, of shards: Int) -> String {
     FileSystem.join(path, ScoreShard.name(shard: shard, of: shards))
+  }
+
+  /// The shard for people.
+  package func records(shard: Int, of shards: Int) -> String {
+    FileSystem.join(path, ScoreShard.name(shard: shard, of: shards).split(separator: ".")[0] + ".jsonl")
   }
 
   /// The finished shard, or nil when it is not there.
@@ -43,7 +50,7 @@ package struct ScoreFolder: Sendable {
       )
     }
     for file in others { try FileSystem.remove(FileSystem.join(path, file.name)) }
-    try FileSystem.remove(FileSystem.join(path, "manifest.json"))
+    try FileSystem.remove(FileSystem.join(path, Self.manifestName))
   }
 
   /// Files of shards, and the number of shards that each name tells.
@@ -65,23 +72,30 @@ package struct ScoreFolder: Sendable {
     try writeManifestWhenComplete(shards: shard.shards)
   }
 
-  /// Writes the manifest once all shards of a set are there. Harmless when several jobs finish together.
+  /// Removes a shard, its records and the manifest, which stands for a whole set.
+  package func remove(shard: Int, of shards: Int) throws {
+    for path in [file(shard: shard, of: shards), records(shard: shard, of: shards)] { try FileSystem.remove(path) }
+    try FileSystem.remove(FileSystem.join(path, Self.manifestName))
+  }
+
+  /// Writes the manifest once all shards of a set are there, made from the same. Harmless when several jobs finish together.
   package func writeManifestWhenComplete(shards: Int) throws {
     let names = (0..<shards).map { ScoreShard.name(shard: $0, of: shards) }
     guard names.allSatisfy({ FileSystem.kind(of: FileSystem.join(path, $0)) == .file }) else { return }
-    let files = try names.map { name -> JSONValue in
-      let header = try ScoreShard.header(of: FileSystem.join(path, name))
+    let headers = try names.map { try ScoreShard.header(of: FileSystem.join(path, $0)) }
+    guard headers.allSatisfy({ identity.mismatch(with: $0["identity"] ?? nil) == nil }) else { return }
+    let files = zip(names, headers).map { name, header -> JSONValue in
       return ["file": .string(name), "rows": header["count"] ?? nil, "payload_hash": header["payload_hash"] ?? nil]
     }
     let manifest: JSONValue = [
       "identity": identity.json, "shards": .integer(shards), "files": .array(files),
     ]
-    try AtomicFile.write(manifest.text(.indented(2)) + "\n", to: FileSystem.join(path, "manifest.json"))
+    try AtomicFile.write(manifest.text(.indented(2)) + "\n", to: FileSystem.join(path, Self.manifestName))
   }
 
   /// The number of shards of the set in the folder: the manifest's, else the one that the file names tell.
   package func shardCount() throws -> Int? {
-    let manifest = FileSystem.join(path, "manifest.json")
+    let manifest = FileSystem.join(path, Self.manifestName)
     if FileSystem.kind(of: manifest) == .file {
       guard let value = try? JSONValue(parsing: FileSystem.readBytes(manifest)), let shards = value["shards"]?.integer,
         shards > 0
@@ -127,6 +141,6 @@ package struct ScoreFolder: Sendable {
       (try? ScoreShard(readingFrom: FileSystem.join(path, name), identity: identity)) != nil
     }
     if areUsable { return }
-    for name in files + ["manifest.json"] { try FileSystem.remove(FileSystem.join(path, name)) }
+    for name in files + [Self.manifestName] { try FileSystem.remove(FileSystem.join(path, name)) }
   }
 }

@@ -1,9 +1,10 @@
+import Compute
 import OrderedJSON
 import RunFolder
 
 /// What scores depend on. Scores are used only where all of it is equal.
 package struct ScoreIdentity: Sendable, Equatable {
-  static let version = 1
+  static let version = 2
 
   /// Content hash of the frozen model's folder or file.
   package let modelHash: String
@@ -15,12 +16,14 @@ package struct ScoreIdentity: Sendable, Equatable {
   package let templateHash: String?
   /// Content hash of the model that token rewards are of, where they are not made by contrastive prompts.
   package let rewardModelHash: String?
+  /// How memory held the frozen model's weights: rounded ones give other log-probs.
+  package let weights: WeightType
   package let maxLength: Int?
   package let maxPromptLength: Int?
 
   package init(
     modelHash: String, dataHash: String, rowCount: Int, template: ContrastiveTemplate?,
-    rewardModelHash: String? = nil, maxLength: Int?, maxPromptLength: Int?
+    rewardModelHash: String? = nil, weights: WeightType, maxLength: Int?, maxPromptLength: Int?
   ) {
     self.modelHash = modelHash
     self.dataHash = dataHash
@@ -28,6 +31,7 @@ package struct ScoreIdentity: Sendable, Equatable {
     templateName = template?.name
     templateHash = template?.hash
     self.rewardModelHash = rewardModelHash
+    self.weights = weights
     self.maxLength = maxLength
     self.maxPromptLength = maxPromptLength
   }
@@ -41,7 +45,7 @@ package struct ScoreIdentity: Sendable, Equatable {
     return [
       "version": .integer(Self.version), "model_hash": .string(modelHash), "data_hash": .string(dataHash),
       "rows": .integer(rowCount), "template": optional(templateName), "template_hash": optional(templateHash),
-      "reward_model_hash": optional(rewardModelHash),
+      "reward_model_hash": optional(rewardModelHash), "weights": .string(weights.rawValue),
       "max_length": optional(maxLength), "max_prompt_length": optional(maxPromptLength),
     ]
   }
@@ -56,6 +60,7 @@ package struct ScoreIdentity: Sendable, Equatable {
     func differs(_ key: String) -> Bool { json[key] != found[key] ?? .null }
     func pair(_ key: String) -> String { "\(found[key]?.text() ?? "nothing"), not \(json[key]!.text())" }
     if differs("model_hash") { return "made with another model (hash \(pair("model_hash")))" }
+    if differs("weights") { return "made with weights: \(pair("weights"))" }
     if differs("max_length") { return "made with max_length \(pair("max_length"))" }
     if differs("max_prompt_length") { return "made with max_prompt_length \(pair("max_prompt_length"))" }
     if differs("rows") { return "made from other data (rows: \(pair("rows")))" }

@@ -21,9 +21,9 @@ package struct ScoreMaker {
     self.pairs = pairs
   }
 
-  /// The rows of a shard.
-  package func rows(shard: Int, of shards: Int) -> Slice<PairList> {
-    pairs[ScoreShard.range(shard: shard, of: shards, rowCount: pairs.count)]
+  /// The rows of a shard, as indices into the pairs.
+  package func rows(shard: Int, of shards: Int) -> Range<Int> {
+    ScoreShard.range(shard: shard, of: shards, rowCount: pairs.count)
   }
 
   /// Returns the shard when it is finished; otherwise makes and writes it.
@@ -47,7 +47,8 @@ package struct ScoreMaker {
     }
     let scorer = try scorer()
     var rows: [RowScores] = []
-    for pair in self.rows(shard: shard, of: shards) {
+    for index in self.rows(shard: shard, of: shards) {
+      let pair = try pairs.pair(at: index)
       let scores = try scorer.score(pair)
       try records?(pair, scores, scorer)
       summary.signal.add(scores)

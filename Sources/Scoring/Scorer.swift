@@ -36,10 +36,10 @@ package final class Scorer {
       return (
         try prompter.prompts(
           prompt: pair.source.prompt, response: pair.source.chosen, responseCount: pair.chosen.scoredCount,
-          tools: pair.source.tools),
+          variables: pair.source.templateVariables),
         try prompter.prompts(
           prompt: pair.source.prompt, response: pair.source.rejected, responseCount: pair.rejected.scoredCount,
-          tools: pair.source.tools)
+          variables: pair.source.templateVariables)
       )
     } catch let error as TregError {
       throw TregError(error.exitCode, at: pair.source.place, error.description)

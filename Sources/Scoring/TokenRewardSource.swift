@@ -25,6 +25,11 @@ package enum TokenRewardSource {
     if case .model(_, let hash) = self { hash } else { nil }
   }
 
+  /// Elements of the model that is loaded to make token rewards, in fp32; nil where the reference makes them.
+  package var modelElements: Int? {
+    if case .model(let source, _) = self { source.model.bufferCount } else { nil }
+  }
+
   /// - Throws: 78 when a model of its own has another vocabulary than the reference.
   package func check(against reference: ModelSource) throws {
     guard case .model(let source, _) = self,

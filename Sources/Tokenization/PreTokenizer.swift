@@ -43,6 +43,8 @@ struct PreTokenizer: Sendable {
     if text.isEmpty { return }
     guard stage < stages.count else { return try body(text) }
     let next = stage + 1
+    // What the first character became may have been cut up.
+    let originCount = min(originCount, text.count)
     func pass(_ range: Range<Int>) throws {
       guard !range.isEmpty else { return }
       let piece = Text(rebasing: text[range])
@@ -74,7 +76,7 @@ struct PreTokenizer: Sendable {
     case .byteAlphabet(let alphabet):
       var spelled: [UInt8] = []
       for byte in text { alphabet.append(byte, to: &spelled) }
-      let first = alphabet.spelledCount(of: text.prefix(originCount))
+      let first = alphabet.spelledCount(of: text[..<originCount])
       try spelled.withUnsafeBufferPointer { try cut($0, first, stage: next, workspace, body) }
     case .fixedLength(let count):
       var start = 0

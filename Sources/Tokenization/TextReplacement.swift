@@ -21,20 +21,18 @@ struct TextReplacement: Sendable {
   func apply(to text: inout NormalizedText, workspace: MatchWorkspace) throws {
     var output: [UInt8] = []
     output.reserveCapacity(text.bytes.count + text.bytes.count / 2)
-    var origin = text.originCount
+    let inputOrigin = text.originCount
+    var origin = inputOrigin
     try text.bytes.withUnsafeBufferPointer { bytes in
       try forEachPart(of: bytes, workspace: workspace) { part in
         guard part.matches else { return output.append(contentsOf: bytes[part.range]) }
-        if part.range.lowerBound == 0, origin > 0 {
+        if part.range.lowerBound < inputOrigin {
           // What is put in stems from the last character of the match.
-          let last = TextEdges.startOfLastCharacter(bytes[part.range])
-          if part.range.isEmpty || last < origin {
+          if part.range.isEmpty || TextEdges.startOfLastCharacter(bytes[part.range]) < inputOrigin {
             origin += content.count - part.range.count
           } else {
-            origin = 0
+            origin -= inputOrigin - part.range.lowerBound
           }
-        } else if part.range.lowerBound < origin {
-          origin += content.count - part.range.count
         }
         output.append(contentsOf: content)
       }

@@ -78,9 +78,8 @@ package final class AdamW {
       let own = range.lowerBound - shard.lowerBound
       tk_adamw(
         parameters + own, mean.pointer + own, square.pointer + own,
-        gradients.pointer + range.lowerBound, gradientScale, Float(learningRate), Float(options.beta1),
-        Float(options.beta2), Float(options.epsilon), decays ? Float(options.weightDecay) : 0, correction1, correction2,
-        Int64(range.count))
+        gradients.pointer + range.lowerBound, gradientScale, learningRate, options.beta1, options.beta2,
+        options.epsilon, decays ? options.weightDecay : 0, correction1, correction2, Int64(range.count))
     }
   }
 

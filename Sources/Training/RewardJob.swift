@@ -72,11 +72,11 @@ package struct RewardJob {
       note: speaks ? { Console.note($0) } : nil)
     let identity = ScoreIdentity(
       modelHash: try source.contentHash, dataHash: data.tokens.contentHash, rowCount: data.pairs.count,
-      template: rewards.template, rewardModelHash: rewards.modelHash, maxLength: configuration.maxLength,
-      maxPromptLength: configuration.maxPromptLength)
+      template: rewards.template, rewardModelHash: rewards.modelHash, weights: configuration.weightType(of: source),
+      maxLength: configuration.maxLength, maxPromptLength: configuration.maxPromptLength)
     let folder = ScoreFolder(configuration.out, identity: identity)
     try folder.prepare(shards: part.count, replacing: overwriting)
-    if overwriting { try FileSystem.remove(folder.file(shard: part.index, of: part.count)) }
+    if overwriting { try folder.remove(shard: part.index, of: part.count) }
     let maker = ScoreMaker(folder: folder, pairs: data.pairs)
     let total = maker.rows(shard: part.index, of: part.count).count
     if speaks { Console.note("data: \(data.summary); shard \(part.index)/\(part.count) has \(total) rows") }
@@ -94,8 +94,7 @@ package struct RewardJob {
       }.summary
     }
     guard writingRecords else { return try made(nil) }
-    let name = ScoreShard.name(shard: part.index, of: part.count).split(separator: ".")[0] + ".jsonl"
-    return try AtomicFile.write(to: FileSystem.join(configuration.out, String(name))) { file in
+    return try AtomicFile.write(to: folder.records(shard: part.index, of: part.count)) { file in
       var lines: [String] = []
       let summary = try made { pair, scores, scorer in
         lines += ScoreRecord.lines(

@@ -15,7 +15,11 @@ struct StepLoop {
   private let group: FolderGroup
   private let stop: StopRequest
   private var plan: EpochPlan
-  private var epochScores: (epoch: Int, rows: [Int: RowScores])?
+  /// Scores of this rank's rows in some steps, the one under way among them.
+  private var stepScores: (steps: Range<Int>, rows: [Int: RowScores])?
+  /// Steps whose scores ranks exchange at a time: many, so that ranks seldom wait for it, and so few that what
+  /// is held beside ``ScoreExchange`` does not grow with the data.
+  static let exchangedSteps = 64
   /// Steps done.
   private(set) var step: Int
   private var tokenCount: Int
@@ -101,27 +105,30 @@ struct StepLoop {
   private mutating func takeStep() throws -> Trainer.StepReport {
     let batch = plan.batch(ofStep: step)
     let rows = divide(batch)[communicator.rank]
-    let known = try scoresOfEpoch()
-    return try trainer.step(
-      rows.map { pairs[$0] }, scores: rows.compactMap { known[$0] }, globalCount: batch.count)
+    let known = try scoresOfStep()
+    // Reading may fail on one rank alone, and would leave the others waiting in the step.
+    let own = try communicator.agree { try pairs.pairs(at: rows) }
+    return try trainer.step(own, scores: rows.compactMap { known[$0] }, globalCount: batch.count)
   }
 
   private func divide(_ batch: [Int]) -> [[Int]] {
     Division.divide(batch, costs: batch.map { pairs.counts(at: $0).tokens }, ranks: communicator.size)
   }
 
-  /// The scores of the rows that this rank trains on in the epoch under way, exchanged when it begins.
-  private mutating func scoresOfEpoch() throws -> [Int: RowScores] {
+  /// Scores of the rows that this rank trains on now, exchanged by all ranks every ``exchangedSteps`` steps.
+  private mutating func scoresOfStep() throws -> [Int: RowScores] {
     guard let scores else { return [:] }
-    let epoch = plan.position(ofStep: step).epoch
-    if let epochScores, epochScores.epoch == epoch { return epochScores.rows }
+    if let stepScores, stepScores.steps.contains(step) { return stepScores.rows }
+    // Let go before others take their place.
+    stepScores = nil
+    let epochEnd = (plan.position(ofStep: step).epoch + 1) * plan.stepsPerEpoch
+    let steps = step..<min(step + Self.exchangedSteps, epochEnd, plan.stepCount)
     var consumers = [[Int]](repeating: [], count: communicator.size)
-    let first = epoch * plan.stepsPerEpoch
-    for step in first..<min(first + plan.stepsPerEpoch, plan.stepCount) {
+    for step in steps {
       for (rank, rows) in divide(plan.batch(ofStep: step)).enumerated() { consumers[rank] += rows }
     }
     let rows = try scores.scores(for: consumers)
-    epochScores = (epoch, rows)
+    stepScores = (steps, rows)
     return rows
   }
 

@@ -142,16 +142,21 @@ package final class Trainer {
   }
 
   /// Collective: metrics of held-out pairs, without a gradient.
+  ///
+  /// - Throws: 74 on all ranks when one of them cannot read its pairs any more.
   package func evaluate(_ pairs: PairList, scores: [RowScores]) throws -> PreferenceMetrics {
-    var metrics = newMetrics
-    for batch in Division.microBatches(of: pairs, maxTokens: microBatchTokens) {
-      let (packed, statistics) = forward(batch.map { pairs[$0] }, forBackward: false)
-      for (tree, index) in batch.enumerated() {
-        let (outcome, pair, _) = evaluate(
-          statistics[packed.targets(tree: tree, sequence: 0)], statistics[packed.targets(tree: tree, sequence: 1)],
-          scores: scores.isEmpty ? nil : scores[index], scale: 1)
-        metrics.add(pair, outcome, tokens: pairs[index].conversationTokens)
+    var metrics = try communicator.agree {
+      var metrics = newMetrics
+      for batch in Division.microBatches(of: pairs, maxTokens: microBatchTokens) {
+        let (packed, statistics) = forward(try pairs.pairs(at: batch), forBackward: false)
+        for (tree, index) in batch.enumerated() {
+          let (outcome, pair, _) = evaluate(
+            statistics[packed.targets(tree: tree, sequence: 0)], statistics[packed.targets(tree: tree, sequence: 1)],
+            scores: scores.isEmpty ? nil : scores[index], scale: 1)
+          metrics.add(pair, outcome, tokens: pairs.counts(at: index).conversationTokens)
+        }
       }
+      return metrics
     }
     try metrics.combine(communicator)
     return metrics

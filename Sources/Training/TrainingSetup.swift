@@ -156,7 +156,8 @@ struct TrainingSetup {
   func identity(of tokens: RunTokens) -> ScoreIdentity {
     ScoreIdentity(
       modelHash: modelHash, dataHash: tokens.tokens.contentHash, rowCount: tokens.pairs.count,
-      template: rewardSource?.template, rewardModelHash: rewardSource?.modelHash, maxLength: configuration.maxLength,
+      template: rewardSource?.template, rewardModelHash: rewardSource?.modelHash,
+      weights: configuration.weightType(of: reference), maxLength: configuration.maxLength,
       maxPromptLength: configuration.maxPromptLength)
   }
 
@@ -178,12 +179,32 @@ struct TrainingSetup {
         for pair in pairs { longest = max(longest, pair.longest) }
       }
     }
+    let scores = heldScores
     return MemoryFormula.Workload(
       tokens: tokens, scoredTokens: scored,
       shards: configuration.gradientExchange == .reduceScatter ? communicator.size : 1, threads: threads,
       keepsReference: keepsSecondCopy, runsReference: objective.needs.referenceVocabulary,
-      weightBytes: configuration.weightType(of: source).byteCount, lowRank: lowRank, longest: longest,
+      weightBytes: configuration.weightType(of: source).byteCount, lowRank: lowRank, scoreRows: scores.rows,
+      scoreTokens: scores.tokens, rewardElements: configuration.rewards == nil ? rewardSource?.modelElements ?? 0 : 0,
+      longest: longest,
       processBytes: MemoryFormula.Workload.processBytes(ranks: communicator.size))
+  }
+
+  /// Rows whose scores any rank holds at most, and scored tokens in them: its part of the data, and the rows that it trains on
+  /// in the steps that are exchanged at a time; of held-out pairs both parts.
+  private var heldScores: (rows: Int, tokens: Int) {
+    guard !objective.needs.scores.isEmpty else { return (0, 0) }
+    let ranks = communicator.size
+    var (rows, tokens) = (0, 0)
+    func add(_ pairs: PairList, exchanged: Int) {
+      let count = (pairs.count + ranks - 1) / ranks + (min(exchanged, pairs.count) + ranks - 1) / ranks
+      rows += count
+      let scored = pairs.allCounts.reduce(0) { $0 + $1.scored }
+      tokens += Int((Double(count) * Double(scored) / Double(pairs.count)).rounded(.up))
+    }
+    add(train.pairs, exchanged: min(configuration.globalBatchSize, train.pairs.count) * StepLoop.exchangedSteps)
+    if let held { add(held.pairs, exchanged: held.pairs.count) }
+    return (rows, tokens)
   }
 
   /// What users see before step 1.

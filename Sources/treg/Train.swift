@@ -32,9 +32,8 @@ struct Train: ParsableCommand {
       if let resume { .resume(resume.isEmpty ? nil : resume) } else if overwrite { .overwrite } else { .fresh }
     let stop = StopRequest()
     var run: TrainingRun?
-    try Session.run(
-      layout: RunLayout(parsed.configuration.out), moment: { (run?.phase ?? "start", run?.step) }
-    ) { communicator, environment in
+    func moment() -> (phase: String, step: Int?) { (run?.phase ?? "start", run?.step) }
+    try Session.run(layout: RunLayout(parsed.configuration.out), moment: moment) { communicator, environment in
       if communicator.rank == 0 { parsed.noteIgnored() }
       let training = try TrainingRun(
         parsed.configuration, start: start, communicator: communicator, environment: environment, stop: stop)

@@ -74,13 +74,29 @@ import Testing
     let configuration = parsed.configuration
     #expect(configuration.model == "m" && configuration.data == ["d"] && configuration.out == "o")
     #expect(configuration.lossType == ["dpo", "simpo"] && configuration.lossWeights == [1, 0.5])
-    #expect(configuration.warmupRatio == 0.1 && configuration.warmupSteps == nil)
+    #expect(configuration.warmupRatio == nil && configuration.warmupSteps == 0)
     #expect(
       parsed.ignored == [
         "bf16", "report_to", "gradient_checkpointing_kwargs", "dataloader_num_workers", "eval_strategy", "no_cuda",
       ])
     #expect(parsed.place(of: "model").hasSuffix("dpo.yaml:1: model_name_or_path"))
     #expect(parsed.place(of: "seed") == "seed")
+  }
+
+  /// Configurations that TRL 1.16 writes out hold every key; those that say nothing else than what is done here are taken.
+  @Test(arguments: [
+    "metric_for_best_model: null", "greater_is_better: null", "ignore_data_skip: false", "debug: ''",
+    "optim_target_modules: null", "truncation_mode: keep_start", "f_alpha_divergence_coef: 0.5",
+    "ref_model_mixup_alpha: 0.6", "ref_model_sync_steps: 512", "lora_target_parameters: null",
+    "use_bnb_nested_quant: false", "f_divergence_type: reverse_kl", "train_sampling_strategy: random",
+  ])
+  func defaultsOfTRLAreTaken(line: String) throws {
+    #expect(try parse(line).ignored == [String(line.prefix { $0 != ":" })])
+  }
+
+  @Test(arguments: ["truncation_mode: keep_end", "ignore_data_skip: true", "lora_target_parameters: [x]"])
+  func whatWouldChangeTheRunIsRefused(line: String) {
+    #expect(failure(line).line.contains("has no meaning here"))
   }
 
   @Test func numberFormatsAndSizesAreReadAsPeopleWriteThem() throws {
@@ -113,6 +129,20 @@ import Testing
     let ratio = try parse("warmup_steps: 7", ["--warmup_ratio", "0.3"]).configuration
     #expect(ratio.warmupSteps == nil && ratio.warmupRatio == 0.3)
     #expect(try parse("lr_scheduler_type: constant").configuration.warmupRatio == 0)
+    // 0 is transformers' default, which leaves a ratio alone, and says by itself that there is no warm-up.
+    for (text, ratio, count) in [
+      ("warmup_steps: 0", nil, 0), ("warmup_ratio: 0.2\nwarmup_steps: 0", 0.2, nil), ("warmup_steps: 0.2", 0.2, nil),
+      ("warmup_ratio: null\nwarmup_steps: 0", nil, 0), ("seed: 1", 0.1, nil),
+    ] as [(String, Double?, Int?)] {
+      let configuration = try parse("model: m\ndata: d\nout: o\n" + text).configuration
+      #expect(configuration.warmupRatio == ratio && configuration.warmupSteps == count, "\(text)")
+      #expect(try parse(configuration.yamlText).configuration == configuration, "\(text)")
+    }
+    #expect(try parse("warmup_steps: 0.2", ["--warmup-steps", "7"]).configuration.warmupSteps == 7)
+    #expect(try parse("warmup_steps: 0.2", ["--warmup-ratio", "0.3"]).configuration.warmupRatio == 0.3)
+    #expect(try parse("warmup_steps: 7", ["--warmup-steps", "0.2"]).configuration.warmupRatio == 0.2)
+    #expect(failure("warmup_ratio: 0.2\nwarmup_steps: 0.1").line.hasPrefix("dpo.yaml:2: warmup_steps"))
+    #expect(failure("warmup_steps: 1.5").line.contains("expected a whole number of at least 0"))
     #expect(failure("warmup_ratio: 0.2\nwarmup_steps: 7").line.hasPrefix("dpo.yaml:2: warmup_steps"))
     #expect(failure("lr_scheduler_type: constant\nwarmup_steps: 7").line.contains("constant_with_warmup"))
   }

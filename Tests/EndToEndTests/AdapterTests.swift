@@ -49,6 +49,11 @@ extension EndToEndTests {
       let (adapted, whole) = (try evaluation(out), try evaluation(merged))
       #expect(adapted == whole)
       #expect(try evaluation(Tiny.model) != whole)
+
+      let before = try weights(out)
+      let inPlace = try Program.treg(["convert", "--model", out, "--out", out, "--overwrite"])
+      #expect(inPlace.exitCode == 73 && inPlace.complaints.count == 1, "\(inPlace.errors)")
+      #expect(try weights(out) == before && !exists(out + "/config.json"), "the adapter is as it was")
     }
 
     @Test(.disabled(if: withoutMPI, "TREG_TESTS_WITHOUT_MPI is 1"), arguments: [2, 3])

@@ -78,6 +78,66 @@ extension EndToEndTests {
       try expectSoloRun(FinishedRun(a), "private folders, resumed")
     }
 
+    /// Ranks of one machine start on an empty cache: one makes the tokens, the others wait for it, and all train on them.
+    @Test func ranksShareACacheThatIsEmptyAtFirst() throws {
+      let scratch = try Scratch()
+      let cache = scratch.path("cache")
+      func tokens() throws -> [String: Int?] {
+        let names = try FileManager.default.contentsOfDirectory(atPath: cache)
+        return try Dictionary(
+          uniqueKeysWithValues: names.map {
+            ($0, try FileManager.default.attributesOfItem(atPath: cache + "/" + $0)[.systemFileNumber] as? Int)
+          })
+      }
+      let cold = try Program.treg(Tiny.train(scratch.path("cold")), ranks: 2, environment: ["TREG_CACHE": cache])
+      try #require(cold.exitCode == 0, "\(cold.errors)")
+      let made = try tokens()
+      #expect(made.count == 1 && made.keys.first?.hasSuffix(".bin") == true, "\(made.keys)")
+      let warm = try Program.treg(Tiny.train(scratch.path("warm")), ranks: 2, environment: ["TREG_CACHE": cache])
+      try #require(warm.exitCode == 0, "\(warm.errors)")
+      #expect(try tokens() == made, "nothing is made anew")
+      let (first, second) = (FinishedRun(scratch.path("cold")), FinishedRun(scratch.path("warm")))
+      #expect(try first.losses() == second.losses())
+      #expect(try first.modelBytes() == second.modelBytes())
+      try expectSoloRun(first, "an empty cache")
+    }
+
+    /// The disk under the tokens fails while ranks train, for one of them or for all.
+    @Test(arguments: ["one", "all"])
+    func ranksThatCannotReadTheirTokensEndTogether(who: String) throws {
+      let scratch = try Scratch()
+      let out = scratch.path("out")
+      func rank(_ cache: String) -> [String] {
+        ["-np", "1", "env", "TREG_CACHE=" + scratch.path(cache), Program.treg]
+          + Tiny.train(out, "--max-steps", "100000")
+      }
+      let broken = who == "one" ? "other" : "cache"
+      let program = try Program(Program.openMPI + rank("cache") + [":"] + rank(broken))
+      let isUnderWay = program.reaches { ((try? FinishedRun(out).losses().count) ?? 0) > 5 }
+      try #require(isUnderWay)
+      try damageTokens(in: scratch.path(broken))
+      let ended = try program.wait(seconds: 20)
+      #expect(ended.exitCode == 74, "\(ended.errors)")
+      #expect(ended.complaints.count == 1, "\(ended.errors)")
+      #expect(ended.complaints.first?.contains("the tokens kept there have changed while they were used") == true)
+      #expect((ended.complaints.first?.contains("rank 1 (") == true) == (who == "one"), "\(ended.errors)")
+      #expect(try String(contentsOfFile: out + "/run/status.json", encoding: .utf8).contains("\"failed\""))
+    }
+
+    /// Overwrites all pairs, in place, as a failing disk might.
+    private func damageTokens(in cache: String) throws {
+      let name = try #require(try FileManager.default.contentsOfDirectory(atPath: cache).first { $0.hasSuffix(".bin") })
+      let handle = try FileHandle(forUpdating: URL(fileURLWithPath: cache + "/" + name))
+      // The trailer, 64 bytes, begins with the offset of the index, which follows the pairs.
+      let end = try handle.seekToEnd()
+      try handle.seek(toOffset: end - 64)
+      let trailer = try #require(try handle.read(upToCount: 8))
+      let index = trailer.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+      try handle.seek(toOffset: 8)
+      try handle.write(contentsOf: Data(repeating: 0, count: Int(index) - 8))
+      try handle.close()
+    }
+
     private func expectSoloRun(_ run: FinishedRun, _ what: Comment) throws {
       let solo = try Self.solo.get()
       let losses = try run.losses()

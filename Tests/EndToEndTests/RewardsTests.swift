@@ -89,6 +89,22 @@ extension EndToEndTests {
       #expect(try FinishedRun(scratch.path("out")).names() == ["shard-00000-of-00002.rewards"])
     }
 
+    /// The records for people go with the shard they were of, and a manifest stands for shards that were made from the same.
+    @Test func overwritingLeavesNothingOfTheShardBefore() throws {
+      let scratch = try Scratch()
+      let out = scratch.path("out")
+      try make(out, shards: 2, "--jsonl")
+      for (shard, expected) in [
+        (0, ["shard-00000-of-00002.rewards", "shard-00001-of-00002.jsonl", "shard-00001-of-00002.rewards"]),
+        (1, ["manifest.json", "shard-00000-of-00002.rewards", "shard-00001-of-00002.rewards"]),
+      ] {
+        let run = try Program.treg(
+          Tiny.rewards(out, "--shard", "\(shard)/2", "--overwrite", "--treg-template", "suffix"))
+        #expect(run.exitCode == 0, "\(run.errors)")
+        #expect(try FinishedRun(out).names() == expected)
+      }
+    }
+
     @Test func jobArraysOfSlurmNeedNoFlag() throws {
       let scratch = try Scratch()
       for task in ["3", "4"] {
@@ -110,6 +126,7 @@ extension EndToEndTests {
       ("--model", "MODEL", "made with another model"),
       ("--treg-template", "suffix", "made with another contrastive template"),
       ("--max-length", "200", "made with max_length 256, not 200"), ("--data", "DATA", "made from other data"),
+      ("--weights", "bf16", #"made with weights: "float32", not "bfloat16""#),
     ])
     func staleShardsAreRefused(flag: String, value: String, reason: String) throws {
       let scratch = try Scratch()
@@ -128,6 +145,24 @@ extension EndToEndTests {
       #expect(run.complaints.count == 1 && run.complaints[0].contains(reason), "\(run.errors)")
       #expect(run.complaints.first?.contains("shard-00000-of-00002.rewards") == true)
       #expect(try FinishedRun(scratch.path("out")).names() == before)
+    }
+
+    /// Scores of rounded weights are others: training takes only those of the weights that it would score with itself.
+    @Test func rewardsOfOtherWeightsAreRefused() throws {
+      let scratch = try Scratch()
+      let rewards = scratch.path("rewards")
+      let made = try Program.treg(Tiny.rewards(rewards, "--weights", "bf16"))
+      try #require(made.exitCode == 0, "\(made.errors)")
+      let manifest = try JSONValue(parsing: String(contentsOfFile: rewards + "/manifest.json", encoding: .utf8))
+      #expect(manifest["identity"]?["weights"]?.string == "bfloat16")
+      let refused = try Program.treg(Tiny.train(scratch.path("out"), "--rewards", rewards))
+      #expect(refused.exitCode == 65 && refused.complaints.count == 1, "\(refused.errors)")
+      #expect(
+        refused.complaints.first?.contains(#"made with weights: "bfloat16", not "float32""#) == true,
+        "\(refused.errors)")
+      let taken = try Program.treg(
+        Tiny.train(scratch.path("out"), "--rewards", rewards, "--weights", "bf16", "--overwrite"))
+      #expect(taken.exitCode == 0, "\(taken.errors)")
     }
 
     @Test func damagedAndMissingShardsAreNamed() throws {

@@ -35,18 +35,18 @@ import Testing
   private func writeRewards(_ bench: Bench) throws {
     let source = try ModelSource.open(bench.model)
     let tokenizer = try source.pairTokenizer(source.tokenizer(), limits: LengthLimits(maxLength: 100))
-    let data = try RunTokens.read([bench.data], tokenizer: tokenizer, skippingBadRows: false, threads: 1, environment: [:])
+    let data = try RunTokens.read(
+      [bench.data], tokenizer: tokenizer, skippingBadRows: false, threads: 1, environment: [:])
     func scores(_ count: Int, _ first: Float) -> ResponseScores {
       let rest = [Float](repeating: -1, count: count - 1)
       return ResponseScores(reference: [-1] + rest, better: [first] + rest, worse: [-1] + rest)
     }
-    let rows = data.pairs.map {
-      RowScores(
-        row: $0.row, chosen: scores($0.chosen.scoredCount, 0), rejected: scores($0.rejected.scoredCount, -3))
+    let rows = data.pairs.allCounts.map {
+      RowScores(row: $0.row, chosen: scores($0.chosenScored, 0), rejected: scores($0.rejectedScored, -3))
     }
     let identity = ScoreIdentity(
       modelHash: try source.contentHash, dataHash: data.tokens.contentHash, rowCount: rows.count,
-      template: try ContrastiveTemplate.find("turn"), maxLength: 100, maxPromptLength: nil)
+      template: try ContrastiveTemplate.find("turn"), weights: .float32, maxLength: 100, maxPromptLength: nil)
     try ScoreFolder(bench.file("rewards"), identity: identity).write(ScoreShard(shard: 0, shards: 1, rows: rows))
   }
 
@@ -61,8 +61,10 @@ import Testing
     #expect(text.contains("log π_ref -1.000"))
     let coloured = try inspection.row(1, terminal: Self.coloured)
     #expect(coloured.contains("\u{1B}[1;48;2;178;24;43;97m7\u{1B}[0m\u{1B}[1m<|im_end|>\u{1B}[0m"))
-    let stale = try self.inspection(bench.configuration("--rewards", bench.file("rewards"), "--max-length", "90"))
-    #expect(userError { _ = try stale.row(1, terminal: Self.plain) }?.exitCode == .badData)
+    for (flag, value) in [("--max-length", "90"), ("--weights", "bf16")] {
+      let stale = try self.inspection(bench.configuration("--rewards", bench.file("rewards"), flag, value))
+      #expect(userError { _ = try stale.row(1, terminal: Self.plain) }?.exitCode == .badData)
+    }
   }
 
   /// The tiny vocabulary has the emoji's bytes only.

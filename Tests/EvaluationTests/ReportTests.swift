@@ -71,6 +71,23 @@ import Testing
     #expect(hopeless?.message.contains("more memory is needed") == true)
   }
 
+  @Test func theModelOfTokenRewardsIsCounted() throws {
+    let bench = try Bench()
+    let low = ["--lora-r", "2", "--use-peft", "true", "--weights", "bf16", "--micro-batch-tokens", "16"]
+    func text(_ more: String...) throws -> String {
+      let configuration = try RunConfiguration.parse(
+        file: nil, flags: ["--model", bench.model, "--threads", "1"] + low + more, requiring: ["model"]
+      ).configuration
+      return try ModelReport(configuration, environment: [:]).budget.text(availableBytes: nil)
+    }
+    let elements = try ModelSource.open(bench.model).model.bufferCount
+    let dpo = ["--treg-rewards", "dpo", "--treg-reward-model", bench.model]
+    #expect(try text(dpo[0], dpo[1], dpo[2], dpo[3]).contains("= 4 · \(elements) beside the reference"))
+    #expect(try !text().contains("reward model"))
+    #expect(
+      try !text("--rewards", bench.path, dpo[0], dpo[1], dpo[2], dpo[3]).contains("reward model"), "they are finished")
+  }
+
   /// A template whose turns end with something else than the end token, and which has no place for a system turn.
   @Test func surprisesAreTold() throws {
     let bench = try Bench()

@@ -5,7 +5,7 @@ import Glibc
 ///     let report = try Fuzz.run("safetensors", corpus: [good]) { bytes in
 ///       do { _ = try parse(bytes); return true } catch is TregError { return false }
 ///     }
-///     #expect(report.refused > 0)
+///     #expect(report.sawBoth)
 ///
 /// What is found does not pass quietly. An input that traps, crashes, or keeps the parser for longer than `patience` ends the
 /// process, and so the test run, by a signal; one at which `body` throws makes ``run(_:corpus:tokens:front:patience:body:)``
@@ -23,6 +23,11 @@ package enum Fuzz {
     package var accepted = 0
     package var slowestSeconds = 0.0
     package var refused: Int { cases - accepted }
+    /// Whether one saved input was tried instead of many made ones.
+    package var isRetry = false
+    /// Whether the parser took some inputs and refused others, so that the damage reaches both sides. The one input of a retry
+    /// can do no more than come through.
+    package var sawBoth: Bool { isRetry || (accepted > 0 && refused > 0) }
   }
 
   /// Tries damaged files until ``FuzzBudget/seconds`` have passed.
@@ -50,6 +55,7 @@ package enum Fuzz {
       report.slowestSeconds = max(report.slowestSeconds, now() - start)
     }
     if let path = FuzzBudget.input {
+      report.isRetry = true
       try attempt(contents(of: path))
       return report
     }

@@ -17,7 +17,7 @@ package enum FuzzBudget {
   }()
 
   /// `TREG_FUZZ_INPUT`: a saved input that is tried instead of all others.
-  static let input: String? = value("TREG_FUZZ_INPUT")
+  package static let input: String? = value("TREG_FUZZ_INPUT")
 
   private static func value(_ name: String) -> String? {
     guard let text = getenv(name), text.pointee != 0 else { return nil }

@@ -1,4 +1,5 @@
 import FuzzSupport
+import Glibc
 import Testing
 
 @Suite struct FuzzSupportTests {
@@ -25,7 +26,16 @@ import Testing
   @Test func countsWhatIsTaken() throws {
     let report = try Fuzz.run("count", corpus: [good]) { $0 == good }
     #expect(report.cases > 1)
-    #expect(report.accepted >= 1 && report.refused > 0)
+    #expect(report.accepted >= 1 && report.sawBoth)
+    #expect(try !Fuzz.run("count", corpus: [good]) { _ in true }.sawBoth)
+  }
+
+  @Test func triesASavedInputAlone() async {
+    await #expect(processExitsWith: .success) {
+      setenv("TREG_FUZZ_INPUT", "/dev/null", 1)
+      let report = try Fuzz.run("retry", corpus: [[1], [2]]) { !$0.isEmpty }
+      precondition(report.cases == 1 && report.refused == 1 && report.sawBoth)
+    }
   }
 
   @Test func passesErrorsOn() {

@@ -49,7 +49,7 @@ import Testing
         return false
       }
     }
-    #expect(report.accepted > 0 && report.refused > 0)
+    #expect(report.sawBoth)
   }
 
   private struct Finding: Error {

@@ -28,6 +28,27 @@ import Testing
     #expect(both == training + 4 * model.bufferCount)
   }
 
+  /// A second model that makes rewards is gone when training begins, so it counts where training takes less than it: with adapters.
+  @Test func aRewardModelCountsAsFarAsItPassesTraining() throws {
+    let model = try ModelDescription(configuration: configuration(), place: "config.json")
+    let lowRank = try LowRankLayout(LowRank(rank: 1, alpha: 1, targets: ["q_proj"]), of: model)
+    func total(_ rewardElements: Int, _ lowRank: LowRankLayout?, scoreRows: Int = 0) -> Int {
+      MemoryFormula(
+        model,
+        .init(
+          tokens: 10, scoredTokens: 4, weightBytes: 2, lowRank: lowRank, scoreRows: scoreRows,
+          scoreTokens: 10 * scoreRows,
+          rewardElements: rewardElements)
+      ).totalBytes
+    }
+    #expect(total(model.bufferCount, nil) == total(0, nil), "gradients and optimizer take more")
+    let scoring = MemoryFormula(model, .init(purpose: .scoring, tokens: 10, scoredTokens: 4, weightBytes: 2)).totalBytes
+    let many = 10 * model.bufferCount
+    #expect(total(many, lowRank) == scoring + 4 * many && total(many, lowRank) > total(0, lowRank))
+    #expect(total(0, lowRank, scoreRows: 1000) == total(0, lowRank) + 1000 * (12 * 10 + 344))
+    #expect(total(many, lowRank, scoreRows: 1000) == scoring + 4 * many + 1000 * (12 * 10 + 344))
+  }
+
   /// 6 N + 12 N / D of weights of two bytes that train; 4 N or 2 N, and 16 bytes an element of adapters.
   @Test func countsWhatTrainsApart() throws {
     let model = try ModelDescription(configuration: configuration(), place: "config.json")

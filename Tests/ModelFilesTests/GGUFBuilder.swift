@@ -47,17 +47,17 @@ struct GGUFBuilder {
         put(UInt32(9))
         put(UInt32(8))
         put(UInt64(list.count))
-        list.forEach { put($0) }
+        for item in list { put(item) }
       case .integers(let list):
         put(UInt32(9))
         put(UInt32(5))
         put(UInt64(list.count))
-        list.forEach { put($0) }
+        for item in list { put(item) }
       case .numbers(let list):
         put(UInt32(9))
         put(UInt32(6))
         put(UInt64(list.count))
-        list.forEach { put($0.bitPattern) }
+        for item in list { put(item.bitPattern) }
       }
     }
     var data: [UInt8] = []
@@ -67,7 +67,7 @@ struct GGUFBuilder {
     for (name, tensor) in all.sorted(by: { $0.key < $1.key }) {
       put(name)
       put(UInt32(tensor.shape.count))
-      tensor.shape.reversed().forEach { put(UInt64($0)) }
+      for dimension in tensor.shape.reversed() { put(UInt64(dimension)) }
       put(tensor.code)
       put(UInt64(data.count))
       data += tensor.bytes

@@ -12,14 +12,16 @@ import Testing
     try ModelSource.open(try scratch.write("x.gguf", file.bytes()))
   }
 
-  @Test(arguments: ["smollm", "starcoder", "gpt-2", "llama-bpe", "qwen2"])
+  @Test(arguments: [
+    "smollm", "starcoder", "refact", "gpt-2", "llama-bpe", "smaug-bpe", "dbrx", "qwen2", "gpt-4o", "tekken",
+  ])
   func writesPreTokenizersAsTheLibraryDoes(pre: String) throws {
     let goldens = try JSONValue(parsing: FileSystem.readBytes(FileSystem.join(golden, "pretokenizers.json")))
     let expected = try #require(goldens[pre]?.object)
     let written = try open(.model("llama", pre: pre)).tokenizerJSON
     for (part, value) in expected { #expect(written[part] == value, "\(part)") }
     #expect(written["added_tokens"]?.array?.map { $0["special"] } == [true, false])
-    #expect(written["model"]?["ignore_merges"] == .bool(pre == "llama-bpe"))
+    #expect(written["model"]?["ignore_merges"] == .bool(["llama-bpe", "smaug-bpe", "tekken"].contains(pre)))
   }
 
   @Test func putsRowsOfLlamasHeadsBackInOrder() throws {

@@ -47,6 +47,21 @@ import Testing
     #expect(try write(1 << 30) == ["model.safetensors"])
   }
 
+  /// What an earlier export left would be taken for a part of the new one; what is nobody's export stays.
+  @Test func removesWhatIsOfAnotherModel() throws {
+    let scratch = try Scratch()
+    let source = try ModelSource.open(FileSystem.join(golden, "tiny.gguf"))
+    let out = scratch.file("out")
+    try FileSystem.createFolder(out)
+    let left = ["adapter_config.json", "adapter_model.safetensors", "added_tokens.json", "merges.txt"]
+    for name in left + ["notes.txt", "tokenizer.json"] { try AtomicFile.write("{}", to: FileSystem.join(out, name)) }
+    let summary = try ModelConverter.convert(source, to: out, overwrite: true)
+    let names = try FileSystem.contents(ofFolder: out)
+    #expect(!names.contains(where: left.contains), "\(names)")
+    #expect(names.contains("notes.txt") && names.contains("config.json"))
+    #expect(try ModelSource.open(summary.written.folder).model == source.model)
+  }
+
   @Test(arguments: [StorageType.bfloat16, .float16])
   func roundsAsPyTorchDoes(type: StorageType) throws {
     let scratch = try Scratch()

@@ -58,6 +58,12 @@ import Testing
           #"{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, "b": {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}}"#,
           bytes([1, 2])), "tensor b starts at byte 4 of the data, expected 8"
       ),
+      (
+        // Two names for JSON, one for Swift's dictionaries.
+        safetensors(
+          #"{"\u00c5": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}, "\u212b": {"dtype": "F32", "shape": [0], "data_offsets": [8, 8]}}"#,
+          bytes([1, 2])), "stands twice"
+      ),
     ] as [([UInt8], String)])
   func refusesBrokenFiles(content: [UInt8], message: String) throws {
     let scratch = try Scratch()
@@ -94,6 +100,9 @@ import Testing
     #expect(missing?.exitCode == .inputMissing && missing?.place == scratch.file("gone.safetensors"))
     try scratch.write(index, #"{"weight_map": {"a": "two.safetensors", "b": "two.safetensors"}}"#)
     #expect(userError { _ = try SafetensorsFolder(scratch.path) }?.message.contains("tensor a is listed in") == true)
+    // Two names for JSON, one for Swift's dictionaries.
+    try scratch.write(index, "{\"weight_map\": {\"\u{C5}\": \"one.safetensors\", \"\u{212B}\": \"one.safetensors\"}}")
+    #expect(userError { _ = try SafetensorsFolder(scratch.path) }?.message.contains("stands twice") == true)
     try scratch.write(index, #"{"weight_map": {"a": "../one.safetensors"}}"#)
     #expect(userError { _ = try SafetensorsFolder(scratch.path) }?.message.contains("of this folder") == true)
     try scratch.write(index, "{")

@@ -7,30 +7,16 @@ Run from the project's root: python3 Tests/Oracles/character_tables.py
 """
 
 import pathlib
-import textwrap
 
 from tokenizers import pre_tokenizers
 
+from code_points import CODE_POINTS, literal, ranges
+
 OUTPUT = pathlib.Path(__file__).parent.parent.parent / "Sources/Tokenization/CharacterTables.swift"
-CODE_POINTS = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 
 
 def pieces(pre, text):
     return [piece for piece, _ in pre.pre_tokenize_str(text)]
-
-
-def ranges(values):
-    found = []
-    for value in sorted(values):
-        if found and found[-1][1] == value - 1:
-            found[-1][1] = value
-        else:
-            found.append([value, value])
-    return ["{:X}".format(a) if a == b else "{:X}-{:X}".format(a, b) for a, b in found]
-
-
-def literal(words):
-    return "\n".join("    " + line for line in textwrap.wrap(" ".join(words), 114, break_on_hyphens=False))
 
 
 def scripts():

@@ -13,9 +13,12 @@ import unicodedata
 
 from tokenizers import normalizers
 
+import code_points
+from code_points import literal, ranges
+
 OUTPUT = pathlib.Path(__file__).parent.parent.parent / "Sources/Tokenization/NormalizationTables.swift"
 HANGUL = range(0xAC00, 0xD7A4)
-CODE_POINTS = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000 and c not in HANGUL]
+CODE_POINTS = [c for c in code_points.CODE_POINTS if c not in HANGUL]
 
 
 def mapping(normalizer):
@@ -36,20 +39,6 @@ def entries(table):
     for first, last, target in found:
         name = f"{first:X}" if first == last else f"{first:X}-{last:X}"
         yield name + ":" + "+".join(f"{x:X}" for x in target)
-
-
-def ranges(values):
-    found = []
-    for value in sorted(values):
-        if found and found[-1][1] == value - 1:
-            found[-1][1] = value
-        else:
-            found.append([value, value])
-    return ["{:X}".format(a) if a == b else "{:X}-{:X}".format(a, b) for a, b in found]
-
-
-def literal(words):
-    return "\n".join("    " + line for line in textwrap.wrap(" ".join(words), 114, break_on_hyphens=False))
 
 
 def main():
@@ -88,9 +77,12 @@ enum NormalizationTables {{
 
   /// Canonical combining classes other than 0, in decimal, and their characters.
   static let combiningClasses: [(UInt8, String)] = [
-''' + "".join(f'''    ({value}, """
+''' + "".join(f'''    (
+      {value},
+      """
 {textwrap.indent(literal(ranges(found)), "  ")}
-      """),
+      """
+    ),
 ''' for value, found in sorted(classes.items())) + f'''  ]
 
   /// The general category Mark.

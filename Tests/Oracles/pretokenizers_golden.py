@@ -5,31 +5,22 @@ Run: python Tests/Oracles/pretokenizers_golden.py > Tests/ModelFilesTests/Golden
 
 import json
 
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-PATTERN = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|DIGITS| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+from tokenizer_kinds import CL100K, O200K, QWEN2, TEKKEN, cut_then_bytes, digits_then_bytes
 
-
-def split(digits):
-    return pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(PATTERN.replace("DIGITS", digits)), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-
-
-digits = pre_tokenizers.Sequence(
-    [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-)
+digits = digits_then_bytes()
 cases = {
     "smollm": (digits, None, False),
     "starcoder": (digits, None, False),
+    "refact": (digits, None, False),
     "gpt-2": (pre_tokenizers.ByteLevel(add_prefix_space=False), None, False),
-    "llama-bpe": (split(r"\p{N}{1,3}"), None, True),
-    "qwen2": (split(r"\p{N}"), normalizers.NFC(), False),
+    "llama-bpe": (cut_then_bytes(CL100K), None, True),
+    "smaug-bpe": (cut_then_bytes(CL100K), None, False),
+    "dbrx": (cut_then_bytes(CL100K), None, False),
+    "qwen2": (cut_then_bytes(QWEN2), normalizers.NFC(), False),
+    "gpt-4o": (cut_then_bytes(O200K), None, False),
+    "tekken": (cut_then_bytes(TEKKEN), None, True),
 }
 result = {}
 for name, (pre, normalizer, adds_begin) in cases.items():

@@ -167,7 +167,9 @@ def variants():
 
 def other_kinds():
     texts = list(corpus())
-    for name in ("llama2", "mistral3", "gemma3", "unigram_bytes", "unknown_single", "first_after_strip", "scripts"):
+    for name in (
+        "llama2", "mistral3", "gemma3", "unigram_bytes", "unknown_single", "first_after_strip", "scripts", "bytes_twice",
+    ):
         yield name, tokenizer_kinds.KINDS[name](texts, 700)
 
 

@@ -21,6 +21,7 @@ O200K = (
     r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 QWEN2 = CL100K.replace("{1,3}", "")
+TEKKEN = O200K.replace("(?i:'s|'t|'re|'ve|'m|'ll|'d)?", "").replace("{1,3}", "")
 MARK = "\u2581"
 
 
@@ -112,6 +113,12 @@ def phi4(corpus, size):
 
 def o200k(corpus, size):
     return byte_level(corpus, size, cut_then_bytes(O200K), added=special("<|endoftext|>"))
+
+
+def tekken(corpus, size):
+    return byte_level(
+        corpus, size, cut_then_bytes(TEKKEN), added=special("<unk>", "<s>", "</s>", "[INST]", "[/INST]"),
+        post=begin_template("<s>"), ignore_merges=True)
 
 
 def olmo2(corpus, size):
@@ -329,7 +336,7 @@ def sequence(*parts):
 N, P = normalizers, pre_tokenizers
 KINDS = {
     "gpt2": gpt2, "roberta": roberta, "llama3": llama3, "qwen2": qwen2, "smollm2": smollm2, "smollm3": smollm3,
-    "phi4": phi4, "o200k": o200k, "olmo2": olmo2, "granite": granite,
+    "phi4": phi4, "o200k": o200k, "tekken": tekken, "olmo2": olmo2, "granite": granite,
     "llama2": llama2, "llama2_normalized": llama2_normalized, "crossing": crossing, "mistral1": mistral1,
     "mistral3": mistral3, "phi3": phi3, "gemma": gemma, "gemma3": gemma3,
     "metaspace_always": metaspace_split,
@@ -356,8 +363,17 @@ KINDS = {
     "split_literal": with_parts(pre=lambda: P.Split("a.", "merged_with_previous")),
     "split_inverted": with_parts(pre=lambda: P.Split(Regex(r"\w+"), "merged_with_next", True)),
     "bytes_inside": with_parts(pre=sequence(P.ByteLevel(add_prefix_space=True), P.Digits(True), P.Split("\u0120", "removed"))),
+    # Pieces shorter than what the first character became, and the scheme `first` after them.
+    "bytes_twice": with_parts(pre=sequence(
+        P.ByteLevel(add_prefix_space=True), P.ByteLevel(add_prefix_space=False), P.Metaspace(prepend_scheme="first"),
+        P.Metaspace("_", prepend_scheme="first"))),
     "fixed": with_parts(pre=lambda: P.FixedLength(3)),
     "first_after_split": with_parts(N.NFKD, sequence(P.WhitespaceSplit(), P.Metaspace(prepend_scheme="first"))),
+    # The first character becomes several, of which parts are replaced, and is then cut up.
+    "first_after_replace": with_parts(
+        lambda: N.Sequence([N.Replace(Regex(r"[a-j]\s?|[A-Z]+"), " x\u0301y z"), N.Replace("y", "")]),
+        sequence(P.Split(" ", "merged_with_next"), P.Metaspace(prepend_scheme="first"),
+                 P.Metaspace("_", prepend_scheme="first"))),
     "first_after_strip": with_parts(
         lambda: N.Sequence([N.StripAccents(), N.Strip(True, True), N.Prepend("\u00bf")]),
         sequence(P.Digits(True), P.Metaspace(prepend_scheme="first"))),

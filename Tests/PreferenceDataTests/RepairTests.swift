@@ -65,7 +65,8 @@ import Testing
   @Test func toolsReachTheTemplateAndSecondBeginTokensGo() throws {
     let tokenizer = PairTokenizer(
       encode: { CharacterTokenizer().encode($0, $1) },
-      renderWithTools: { (($2?.array?.first)?.text() ?? "") + renderMarked($0, generation: $1) }, endTokens: [3],
+      renderWithVariables: { ($2["tools"]?.array?.first?.text() ?? "") + renderMarked($0, generation: $1) },
+      endTokens: [3],
       endText: "<end>", limits: try LengthLimits())
     let conversation =
       #"{"prompt": [{"role": "user", "content": "q"}], "chosen": [{"role": "assistant", "content": "a"}], "rejected": [{"role": "assistant", "content": "b"}], "tools": "[7]"}"#

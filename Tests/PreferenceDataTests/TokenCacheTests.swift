@@ -7,8 +7,8 @@ import Testing
   private static func tokenizer(identity: String? = "characters", limits: LengthLimits? = nil) throws -> PairTokenizer {
     PairTokenizer(
       encode: { CharacterTokenizer().encode($0, $1) },
-      renderWithTools: { messages, generates, tools in
-        (tools.map { "[\($0.text())]" } ?? "") + renderMarked(messages, generation: generates)
+      renderWithVariables: { messages, generates, variables in
+        variables.map { "[\($1.text())]" }.joined() + renderMarked(messages, generation: generates)
       }, endTokens: [3], endText: "<end>", limits: try limits ?? LengthLimits(), identity: identity)
   }
 
@@ -30,6 +30,10 @@ import Testing
       of: files, tokenizer: tokenizer ?? Self.tokenizer(), badRows: badRows, threads: threads)
   }
 
+  private func all(_ tokens: TokenizedPairs) throws -> [TokenizedPair] {
+    try tokens.pairs.pairs(at: tokens.pairs.indices)
+  }
+
   @Test func givesWhatTokenisingGives() throws {
     let folder = try TemporaryFolder()
     let data = try folder.write("a.jsonl", Self.rows.joined(separator: "\n"))
@@ -37,13 +41,13 @@ import Testing
     let direct = try Self.tokenizer().tokenize(read.rows)
     for cache in [folder.path + "/cache", folder.path + "/cache", "off"] {
       let found = try pairs([data], cache: cache)
-      #expect(Array(found.pairs) == Array(direct.pairs))
+      #expect(try all(found) == all(direct))
       #expect(found.contentHash == direct.contentHash)
       #expect(found.readCount == 300 && found.skipped == read.skipped)
       #expect(found.totals.repairs.map(\.count) == [294])
-      #expect(found.pairs.indices.allSatisfy { found.pairs.counts(at: $0) == direct.pairs[$0].counts })
+      #expect(found.pairs.indices.allSatisfy { found.pairs.counts(at: $0) == direct.pairs.counts(at: $0) })
       #expect(found.pairs.index(ofRow: 8) == 7 && found.pairs.index(ofRow: 7) == nil)
-      #expect(found.pairs.selecting([5, 2]).map(\.row) == [5, 2])
+      #expect(found.pairs.selecting([5, 2]).allCounts.map(\.row) == [5, 2])
     }
     #expect(try names(in: folder.path + "/cache").count == 1)
   }
@@ -57,7 +61,7 @@ import Testing
     let second = try pairs([moved], cache: cache)
     #expect(try names(in: cache).count == 1)
     #expect(second.contentHash == first.contentHash)
-    #expect(second.pairs[3].source.place == "\(moved):4")
+    #expect(try second.pairs.pair(at: 3).source.place == "\(moved):4")
     #expect(second.skipped.reasons.first?.hasPrefix("\(moved):8: row without `chosen`") == true)
     _ = try pairs([data], cache: cache, tokenizer: Self.tokenizer(identity: "another"))
     _ = try pairs([data], cache: cache, tokenizer: Self.tokenizer(limits: LengthLimits(maxLength: 500)))
@@ -82,13 +86,31 @@ import Testing
       bytes[place] ^= 0x10
       try AtomicFile.write(bytes, to: file)
       let again = try pairs([data], cache: cache)
-      #expect(Array(again.pairs) == Array(whole.pairs))
+      #expect(try all(again) == all(whole))
       #expect(try FileSystem.readBytes(file) == good)
     }
     for count in [0, 63, 200, good.count - 1] {
       try AtomicFile.write(Array(good.prefix(count)), to: file)
       #expect(try pairs([data], cache: cache).contentHash == whole.contentHash)
     }
+  }
+
+  /// A file that is written to, or cut, while it is open fails with its name; what was not touched is still read.
+  @Test func tellsOfFilesThatChangeWhileTheyAreUsed() throws {
+    let folder = try TemporaryFolder()
+    let cache = folder.path + "/cache"
+    let data = try folder.write("a.jsonl", Self.rows.joined(separator: "\n"))
+    let open = try pairs([data], cache: cache).pairs
+    let file = cache + "/" + (try #require(try names(in: cache).first))
+    let first = try open.pair(at: 0)
+    let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: file))
+    try handle.seek(toOffset: UInt64(try FileSystem.size(of: file) / 4))
+    try handle.write(contentsOf: Data(repeating: 0, count: 2000))
+    try handle.close()
+    expectError(.inputOutput, "\(file): the tokens kept there have changed while they were used") {
+      try open.pairs(at: open.indices)
+    }
+    #expect(try open.pair(at: 0) == first)
   }
 
   @Test func keepsNothingOfRunsThatFail() throws {

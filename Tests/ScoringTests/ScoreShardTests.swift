@@ -1,3 +1,4 @@
+import Compute
 import Foundation
 import RunFolder
 import Scoring
@@ -16,10 +17,12 @@ import Testing
   }
 
   static func identity(
-    rows: Int, model: String = "m", data: String = "d", template: ContrastiveTemplate? = .named[0], maxLength: Int? = 64
+    rows: Int, model: String = "m", data: String = "d", template: ContrastiveTemplate? = .named[0],
+    weights: WeightType = .float32, maxLength: Int? = 64
   ) -> ScoreIdentity {
     ScoreIdentity(
-      modelHash: model, dataHash: data, rowCount: rows, template: template, maxLength: maxLength, maxPromptLength: nil)
+      modelHash: model, dataHash: data, rowCount: rows, template: template, weights: weights, maxLength: maxLength,
+      maxPromptLength: nil)
   }
 
   private func inFolder(_ body: (String) throws -> Void) throws {
@@ -62,6 +65,7 @@ import Testing
   @Test(arguments: [
     (identity(rows: 2, model: "other"), "another model"), (identity(rows: 2, data: "other"), "other data"),
     (identity(rows: 2, template: .named[1]), "another contrastive template"),
+    (identity(rows: 2, weights: .bfloat16), #"weights: "float32", not "bfloat16""#),
     (identity(rows: 2, maxLength: 32), "max_length 64, not 32"), (identity(rows: 3), "rows: 2, not 3"),
   ])
   func refusesStaleScoresWithTheReason(wanted: ScoreIdentity, reason: String) throws {

@@ -21,6 +21,12 @@ import Tokenization
     """#
   }
 
+  /// Byte alphabets one upon another, each of which may double the bytes of a text.
+  static func byteAlphabets(_ count: Int) -> String {
+    let one = #"{"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}"#
+    return #"{"type": "Sequence", "pretokenizers": [\#(Array(repeating: one, count: count).joined(separator: ", "))]}"#
+  }
+
   static let places: [(file: String, place: String)] = [
     ("[]", ""), ("{}", ""),
     (file(model: #""merges": []"#), "model"),
@@ -50,6 +56,7 @@ import Tokenization
       file(preTokenizer: #"{"type": "Sequence", "pretokenizers": [{"type": "BertPreTokenizer"}]}"#),
       "pre_tokenizer.pretokenizers[0]"
     ),
+    (file(preTokenizer: byteAlphabets(5)), "pre_tokenizer.pretokenizers[4]"),
     (file(preTokenizer: split("(")), "pre_tokenizer.pretokenizers[0].pattern.Regex"),
     (file(preTokenizer: split("[[a]b]")), "pre_tokenizer.pretokenizers[0].pattern.Regex"),
     (file(preTokenizer: split(#"\\p{Nonsense}"#)), "pre_tokenizer.pretokenizers[0].pattern.Regex"),
@@ -88,6 +95,39 @@ import Tokenization
     #expect(try tokenizer.encode("abba") == [2, 1, 0])
     #expect(try tokenizer.encode("a?b") == [0, 1], "a byte without a token is dropped")
     #expect(tokenizer.vocabularySize == 3)
+  }
+
+  /// U+00C5, U+212B and A with U+030A are one character to Swift's strings.
+  @Test func spellingsOfOneLetterAreTokensOfTheirOwn() throws {
+    let pairs = Self.file(
+      model: #""vocab": {"\u00c5": 0, "\u212b": 1, "A\u030a": 2, "A": 3, "\u030a": 4}, "merges": ["A \u030a"]"#,
+      rest: #""added_tokens": [{"id": 5, "content": "<\u00c5>"}, {"id": 6, "content": "<\u212b>"}]"#,
+      preTokenizer: "null")
+    let scored = #"""
+      {"model": {"type": "Unigram", "unk_id": 0, "vocab": [
+        ["<unk>", 0], ["\u00c5", -1], ["\u212b", -1], ["A\u030a", -1]]}}
+      """#
+    let spellings = ["\u{C5}", "\u{212B}", "A\u{30A}"]
+    for (file, first) in [(pairs, Int32(0)), (scored, 1)] {
+      let tokenizer = try Tokenizer(tokenizerJSON: JSONValue(parsing: file), place: "tokenizer.json")
+      #expect(try tokenizer.encode(spellings.joined()) == [first, first + 1, first + 2])
+      for (id, text) in zip(first..., spellings) {
+        #expect(tokenizer.id(of: text) == id)
+        #expect(tokenizer.token(of: id).map { Array($0.utf8) } == Array(text.utf8))
+      }
+    }
+    let tokenizer = try Tokenizer(tokenizerJSON: JSONValue(parsing: pairs), place: "tokenizer.json")
+    #expect(try tokenizer.encode("<\u{212B}><\u{C5}>") == [6, 5])
+  }
+
+  @Test func byteAlphabetsUponOneAnotherAreBounded() throws {
+    func read(_ count: Int) throws -> Tokenizer {
+      try Tokenizer(
+        tokenizerJSON: JSONValue(parsing: Self.file(preTokenizer: Self.byteAlphabets(count))), place: "tokenizer.json")
+    }
+    #expect(try read(4).encode("ab") == [2])
+    let error = try #require(throws: TregError.self) { _ = try read(5) }
+    #expect(error.message == "more than 4 ByteLevel pre-tokenizers after one another")
   }
 
   @Test func patternThatNeverEndsIsStopped() throws {

@@ -9,6 +9,7 @@ import Tokenization
   static let names = [
     "gpt2", "prefix", "digits", "llama3", "qwen2", "removed", "previous", "next", "contiguous", "inverted", "unknown",
     "llama2", "mistral3", "gemma3", "unigram_bytes", "unknown_single", "first_after_strip", "scripts",
+    "bytes_twice",
   ]
 
   @Test(arguments: names)
@@ -39,6 +40,25 @@ import Tokenization
       let decoded = try #require(record["decoded"]?.string)
       #expect(Array(tokenizer.decode(ids).utf8) == Array(decoded.utf8), "\(name): \(ids)")
     }
+  }
+
+  /// The scheme `first` counts whatever the first character became as the start of the text, also when that is cut up. The ids
+  /// are those of `tokenizers`.
+  @Test(arguments: [
+    ("x", [1, 2, 3, 1, 2, 4]), ("xb", [1, 2, 3, 1, 2, 4, 4]), ("a b", [1, 2, 3, 2, 4]),
+    ("xx", [1, 2, 3, 1, 2, 4, 2, 3, 2, 4]), ("x x", [1, 2, 3, 1, 2, 4, 2, 2, 3, 2, 4]),
+  ])
+  func firstIsAllThatTheFirstCharacterBecame(text: String, ids: [Int32]) throws {
+    let file = #"""
+      {"model": {"type": "BPE", "unk_token": "?", "vocab": {"?": 0, "_": 1, "\u2581": 2, "a": 3, "b": 4}, "merges": []},
+       "normalizer": {"type": "Replace", "pattern": {"String": "x"}, "content": " a b"},
+       "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+         {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithNext", "invert": false},
+         {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first", "split": true},
+         {"type": "Metaspace", "replacement": "_", "prepend_scheme": "first", "split": true}]}}
+      """#
+    let tokenizer = try Tokenizer(tokenizerJSON: JSONValue(parsing: file), place: "tokenizer.json")
+    #expect(try tokenizer.encode(text) == ids)
   }
 
   @Test func namesTokens() throws {

@@ -24,12 +24,16 @@ package struct MemoryCheck: Sendable {
       ? source.lowRank(
         rank: configuration.loraRank, alpha: configuration.loraAlpha, usesRootScaling: configuration.useRSLoRA,
         targets: configuration.loraTargetModules) : nil
+    // Rewards that are finished need no model any more.
+    let rewardElements =
+      try configuration.rewards == nil
+      ? configuration.tregRewardModel.map { try ModelSource.open($0).model.bufferCount } ?? 0 : 0
     formula = MemoryFormula(
       source.model,
       .init(
         tokens: tokens, scoredTokens: tokens, shards: shards, threads: plan.threads,
         weightBytes: source.storageType(named: configuration.weights.rawValue).byteCount,
-        lowRank: lowRank,
+        lowRank: lowRank, rewardElements: rewardElements,
         processBytes: MemoryFormula.Workload.processBytes(ranks: plan.ranks)))
     ranksPerNode = plan.ranksPerNode
   }

@@ -201,8 +201,8 @@ bool tk_halves_finite(const uint16_t *x, int64_t count, uint16_t exponent);
 ///
 /// with g = gradient·gradientScale (clipping) and correctionᵢ = 1 − βᵢ^step.
 void tk_adamw(
-  float *parameter, float *mean, float *square, const float *gradient, float gradientScale, float rate, float beta1,
-  float beta2, float epsilon, float decay, double correction1, double correction2, int64_t count);
+  float *parameter, float *mean, float *square, const float *gradient, float gradientScale, double rate, double beta1,
+  double beta2, double epsilon, double decay, double correction1, double correction2, int64_t count);
 
 // MARK: Threads
 

@@ -13,14 +13,18 @@ package enum ModelConverter {
   /// Converts tensor by tensor; memory is needed for the largest one only.
   ///
   /// - Parameter overwrite: whether a folder that is not empty may be written into.
-  /// - Throws: ``TregError``: 65 when the source is broken, 73 when the folder is not empty or cannot be created, 74 when
-  ///   writing fails.
+  /// - Throws: ``TregError``: 65 when the source is broken, 73 when the folder is not empty, is the adapter's own or cannot be
+  ///   created, 74 when writing fails.
   package static func convert(
     _ source: ModelSource, to folder: String, type: StorageType = .float32, overwrite: Bool = false,
     shardBytes: Int = 5_000_000_000
   ) throws -> Summary {
     if !overwrite, FileSystem.kind(of: folder) == .folder, try !FileSystem.contents(ofFolder: folder).isEmpty {
       throw TregError.cannotCreate(at: folder, "the folder is not empty; name another, or add --overwrite")
+    }
+    if let adapter = source.adapter?.folder.path, FileSystem.isSame(adapter, folder) {
+      throw TregError.cannotCreate(
+        at: folder, "the adapter that is merged lies here, and would go with it; name another folder")
     }
     let model = source.model
     let unused = try source.weights.unusedNames(by: model)

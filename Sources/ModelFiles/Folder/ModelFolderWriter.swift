@@ -5,7 +5,8 @@ import RunFolder
 /// Writes a Hugging Face folder that opens in transformers: weights, tokenizer, chat template, configuration.
 ///
 /// Every file is whole or absent. Weights come first and config.json last, so that a folder with a config.json is complete;
-/// weights of an earlier save that the new one does not replace are removed before it.
+/// what an earlier save left that the new one does not replace is removed before it: weights, texts of another tokenizer, and an
+/// adapter, which transformers would load onto the new model.
 package struct ModelFolderWriter {
   /// What was written.
   package struct Summary: Sendable {
@@ -62,7 +63,7 @@ package struct ModelFolderWriter {
       try SafetensorsWriter.write(shard, as: type, to: FileSystem.join(folder, name), tensor: tensor)
     }
     if shards.count > 1 { try writeIndex(shards, names, to: folder) }
-    try removeStaleWeights(from: folder, keeping: Set(names), indexed: shards.count > 1)
+    try removeStale(from: folder, keeping: Set(names + companions.map(\.name)), indexed: shards.count > 1)
     for file in companions { try AtomicFile.write(file.bytes, to: FileSystem.join(folder, file.name)) }
     try AtomicFile.write(
       writtenConfiguration().text(.indented(2)) + "\n", to: FileSystem.join(folder, "config.json"))
@@ -106,10 +107,13 @@ package struct ModelFolderWriter {
     try AtomicFile.write(index.text(.indented(2)) + "\n", to: FileSystem.join(folder, SafetensorsFolder.indexName))
   }
 
-  private func removeStaleWeights(from folder: String, keeping names: Set<String>, indexed: Bool) throws {
+  private func removeStale(from folder: String, keeping names: Set<String>, indexed: Bool) throws {
+    let others = ModelSource.companionNames + [AdapterFolder.configurationName, AdapterFolder.weightsName]
     for name in try FileSystem.contents(ofFolder: folder) where !names.contains(name) {
       let isShard = name.hasPrefix("model-") && name.contains("-of-") && name.hasSuffix(".safetensors")
-      if isShard || name == SafetensorsFolder.singleName || (name == SafetensorsFolder.indexName && !indexed) {
+      if isShard || name == SafetensorsFolder.singleName || (name == SafetensorsFolder.indexName && !indexed)
+        || others.contains(name)
+      {
         try FileSystem.remove(FileSystem.join(folder, name))
       }
     }

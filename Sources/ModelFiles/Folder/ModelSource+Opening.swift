@@ -94,7 +94,7 @@ extension ModelSource {
   }
 
   /// Files besides weights and config.json that belong to a model.
-  private static let companionNames = [
+  static let companionNames = [
     "added_tokens.json", "chat_template.jinja", "chat_template.json", "generation_config.json", "merges.txt",
     "special_tokens_map.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json",
   ]

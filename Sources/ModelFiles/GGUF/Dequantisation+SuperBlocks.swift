@@ -1,3 +1,5 @@
+// Named as ggml names them.
+// swift-format-ignore: AlwaysUseLowerCamelCase
 /// 256 numbers in groups of 16 or 32, whose small scales are themselves multiples of one or two scales of the block.
 extension Dequantisation {
   /// (d·s)·q − (m·t): 16 bytes of s and t by nibble, 64 of q by two bits, d, m.

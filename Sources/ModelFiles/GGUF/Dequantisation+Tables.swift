@@ -1,3 +1,5 @@
+// Named as ggml names them.
+// swift-format-ignore: AlwaysUseLowerCamelCase
 /// Types whose stored numbers stand for others: ternary digits, sixteen levels, four-bit floating point.
 extension Dequantisation {
   /// The levels of IQ4_NL and IQ4_XS (`kvalues_iq4nl` of ggml).

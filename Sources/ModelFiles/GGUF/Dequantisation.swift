@@ -63,6 +63,8 @@ enum Dequantisation {
 
 // MARK: 32 numbers that share a scale
 
+// Named as ggml names them.
+// swift-format-ignore: AlwaysUseLowerCamelCase
 extension Dequantisation {
   /// (q − 8) · d. Low nibbles are the first sixteen numbers, here and below.
   @inline(__always)

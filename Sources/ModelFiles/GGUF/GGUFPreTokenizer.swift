@@ -2,10 +2,23 @@ import OrderedJSON
 
 /// How text is cut before byte pairs are merged, by the name that llama.cpp gave it (`tokenizer.ggml.pre`).
 ///
-/// Each case is what the tokenizer.json of the model family says. Regular expressions are the published ones of GPT-4's
-/// cl100k (with one to three digits for Llama 3, single digits for Qwen 2).
+/// Each case is what the tokenizer.json of the model family says. Regular expressions are the published ones of GPT-4
+/// (cl100k) and GPT-4o (o200k); families differ in digits and in whether a contraction such as `'ll` is cut off.
 enum GGUFPreTokenizer: CaseIterable {
-  case gpt2, digits, llama3, qwen2
+  case gpt2
+  /// SmolLM, SmolLM2, StarCoder, Granite 3.
+  case digits
+  case llama3
+  /// Llama 3's without a begin token: SmolLM3.
+  case smaug
+  /// cl100k as it is: Phi-4, OLMo 2.
+  case dbrx
+  /// Also Qwen 3.
+  case qwen2
+  /// o200k as it is: Phi-4-mini.
+  case gpt4o
+  /// Mistral NeMo and Small.
+  case tekken
 
   init?(name: String) {
     guard let found = Self.allCases.first(where: { $0.names.contains(name) }) else { return nil }
@@ -17,17 +30,26 @@ enum GGUFPreTokenizer: CaseIterable {
   private var names: [String] {
     switch self {
     case .gpt2: ["gpt-2"]
-    case .digits: ["smollm", "starcoder"]
+    case .digits: ["smollm", "starcoder", "refact"]
     case .llama3: ["llama-bpe", "llama3", "llama-v3"]
+    case .smaug: ["smaug-bpe"]
+    case .dbrx: ["dbrx"]
     case .qwen2: ["qwen2"]
+    case .gpt4o: ["gpt-4o"]
+    case .tekken: ["tekken"]
     }
   }
 
   /// Whether a text starts with the begin token when the file does not say.
-  var addsBeginToken: Bool { self == .llama3 }
+  var addsBeginToken: Bool { self == .llama3 || self == .tekken }
 
   /// Whether a word that is a token is taken whole, without trying merges.
-  var ignoresMerges: Bool { self == .llama3 }
+  var ignoresMerges: Bool {
+    switch self {
+    case .llama3, .smaug, .tekken: true
+    case .gpt2, .digits, .dbrx, .qwen2, .gpt4o: false
+    }
+  }
 
   var normalizer: JSONValue { self == .qwen2 ? ["type": "NFC"] : .null }
 
@@ -38,8 +60,10 @@ enum GGUFPreTokenizer: CaseIterable {
     case .digits:
       Self.sequence(
         ["type": "Digits", "individual_digits": true], Self.byteLevel(addPrefixSpace: false, useRegex: true))
-    case .llama3: Self.split(digits: #"\p{N}{1,3}"#)
-    case .qwen2: Self.split(digits: #"\p{N}"#)
+    case .llama3, .smaug, .dbrx: Self.split(Self.cl100k(digits: Self.threeDigits))
+    case .qwen2: Self.split(Self.cl100k(digits: Self.oneDigit))
+    case .gpt4o: Self.split(Self.o200k(digits: Self.threeDigits, contractions: Self.contractions + "?"))
+    case .tekken: Self.split(Self.o200k(digits: Self.oneDigit, contractions: ""))
     }
   }
 
@@ -54,11 +78,29 @@ enum GGUFPreTokenizer: CaseIterable {
     ["type": "Sequence", "pretokenizers": .array(parts)]
   }
 
-  private static func split(digits: String) -> JSONValue {
-    let pattern = [
-      #"(?i:'s|'t|'re|'ve|'m|'ll|'d)"#, #"[^\r\n\p{L}\p{N}]?\p{L}+"#, digits, #" ?[^\s\p{L}\p{N}]+[\r\n]*"#,
-      #"\s*[\r\n]+"#, #"\s+(?!\S)"#, #"\s+"#,
-    ].joined(separator: "|")
+  private static let contractions = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+  private static let oneDigit = #"\p{N}"#
+  private static let threeDigits = #"\p{N}{1,3}"#
+  private static let blanks = [#"\s*[\r\n]+"#, #"\s+(?!\S)"#, #"\s+"#]
+
+  /// The alternatives of cl100k: contractions, words, digits, other characters with the line ends after them, blanks.
+  private static func cl100k(digits: String) -> [String] {
+    [contractions, #"[^\r\n\p{L}\p{N}]?\p{L}+"#, digits, #" ?[^\s\p{L}\p{N}]+[\r\n]*"#] + blanks
+  }
+
+  /// The alternatives of o200k, which cuts where a small letter is followed by a capital and leaves contractions with their
+  /// word.
+  private static func o200k(digits: String, contractions: String) -> [String] {
+    let before = #"[^\r\n\p{L}\p{N}]?"#
+    let (capital, small) = (#"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"#, #"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"#)
+    return [
+      "\(before)\(capital)*\(small)+\(contractions)", "\(before)\(capital)+\(small)*\(contractions)", digits,
+      #" ?[^\s\p{L}\p{N}]+[\r\n/]*"#,
+    ] + blanks
+  }
+
+  private static func split(_ alternatives: [String]) -> JSONValue {
+    let pattern = alternatives.joined(separator: "|")
     return sequence(
       ["type": "Split", "pattern": ["Regex": .string(pattern)], "behavior": "Isolated", "invert": false],
       byteLevel(addPrefixSpace: false, useRegex: false))

@@ -1,3 +1,5 @@
+// Named as ggml names them.
+// swift-format-ignore: AlwaysUseLowerCamelCase
 /// How a GGUF file stores a tensor: numbers one by one, or blocks of them that share scales.
 ///
 /// Codes, block lengths and sizes are those of `ggml.h`; all types that this program expands are here.

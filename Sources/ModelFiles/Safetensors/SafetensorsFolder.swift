@@ -75,7 +75,14 @@ package final class SafetensorsFolder: WeightSource {
     }
     let fileNames = Set(map.values.compactMap(\.string)).sorted()
     let positions = Dictionary(uniqueKeysWithValues: fileNames.enumerated().map { ($1, $0) })
-    return (fileNames, Dictionary(uniqueKeysWithValues: map.map { ($0.key, positions[$0.value.string!]!) }))
+    var assignment: [String: Int] = [:]
+    for (name, value) in map {
+      // Names that differ only in how an accented letter is spelled are one name from here on.
+      guard assignment.updateValue(positions[value.string!]!, forKey: name) == nil else {
+        throw TregError.badData(at: path, "weight_map: tensor \(name) stands twice")
+      }
+    }
+    return (fileNames, assignment)
   }
 
   private static func nothingFound(in folder: String) -> TregError {

@@ -41,7 +41,9 @@ struct SafetensorsHeader {
     let start = 8 + Int(length)
     var entries: [String: Entry] = [:]
     for (name, value) in members where name != "__metadata__" {
-      entries[name] = try Self.entry(name, value, start: start, place: file.path)
+      let entry = try Self.entry(name, value, start: start, place: file.path)
+      // Names that differ only in how an accented letter is spelled are one name from here on.
+      guard entries.updateValue(entry, forKey: name) == nil else { throw failure("tensor \(name) stands twice") }
     }
     // Ranges must cover the data without gap or overlap, as the format demands: whatever else is in there would not
     // survive a copy, and bytes with two meanings are the sign of a broken writer.

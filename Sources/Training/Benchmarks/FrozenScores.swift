@@ -19,7 +19,7 @@ extension TrainingSetup {
       try Scorer(model: model, rewards: rewardSource, tokenizer: pairTokenizer)
     }
     let own = ScoreShard.range(shard: communicator.rank, of: communicator.size, rowCount: pairs.count)
-    let rows = try communicator.agree { try own.map { try scorer.score(pairs[$0]) } }
+    let rows = try communicator.agree { try own.map { try scorer.score(pairs.pair(at: $0)) } }
     return try ScoreExchange(communicator: communicator, rowCount: pairs.count, rows: rows).scores(for: consumers)
   }
 }

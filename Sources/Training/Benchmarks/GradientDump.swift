@@ -38,13 +38,14 @@ package struct GradientDump {
     setup = try TrainingSetup(configuration, communicator: communicator, environment: environment)
     let all = setup.train.pairs
     self.rows = rows
-    pairs = all.selecting(try rows.map { row in
-      guard let index = all.index(ofRow: row) else {
-        throw TregError(
-          .usage, "--rows \(row): \(configuration.data.joined(separator: ", ")) has no such row", isOnAllRanks: true)
-      }
-      return index
-    })
+    pairs = all.selecting(
+      try rows.map { row in
+        guard let index = all.index(ofRow: row) else {
+          throw TregError(
+            .usage, "--rows \(row): \(configuration.data.joined(separator: ", ")) has no such row", isOnAllRanks: true)
+        }
+        return index
+      })
   }
 
   /// Collective: writes the gradient of the batch's mean loss to the configuration's `out`, a safetensors file of fp32
@@ -60,7 +61,7 @@ package struct GradientDump {
     let trainer = setup.trainer(of: policy, reference: reference, exchange: .allReduce)
     let own = division[communicator.rank]
     let (metrics, norm) = try trainer.computeGradient(
-      own.map { pairs[$0] }, scores: own.compactMap { scores[$0] }, globalCount: pairs.count)
+      communicator.agree { try pairs.pairs(at: own) }, scores: own.compactMap { scores[$0] }, globalCount: pairs.count)
     try communicator.agree {
       if communicator.rank == 0 {
         try SafetensorsWriter.write(trainer.model.trained.parameters, as: .float32, to: path) { parameter, write in

@@ -106,14 +106,15 @@ package struct StepBenchmark {
     return Report(
       median: measurements[(repeats - 1) / 2], repeats: repeats, rows: pairs.count, globalBatchSize: size,
       steps: batches.count, loss: setup.objective.name, ranks: communicator.size, threads: setup.threads,
-      tokens: pairs.reduce(0) { $0 + $1.conversationTokens }, sharedTokens: pairs.reduce(0) { $0 + $1.tokenCount },
+      tokens: pairs.allCounts.reduce(0) { $0 + $1.conversationTokens },
+      sharedTokens: pairs.allCounts.reduce(0) { $0 + $1.tokens },
       peakMemory: peak > 0 ? Int(peak) : nil)
   }
 
   private func measure(_ batches: [[Int]], model: Transformer, trainer: Trainer) throws -> Measurement {
     let communicator = setup.communicator
     let divisions = batches.map { batch in
-      Division.divide(batch, costs: batch.map { pairs[$0].tokenCount }, ranks: communicator.size)
+      Division.divide(batch, costs: batch.map { pairs.counts(at: $0).tokens }, ranks: communicator.size)
     }
     let consumers = (0..<communicator.size).map { rank in divisions.flatMap { $0[rank] } }
     var measurement = Measurement()
@@ -126,7 +127,8 @@ package struct StepBenchmark {
     for (index, division) in divisions.enumerated() {
       let own = division[communicator.rank]
       let report = try trainer.step(
-        own.map { pairs[$0] }, scores: own.compactMap { scores[$0] }, globalCount: batches[index].count)
+        communicator.agree { try pairs.pairs(at: own) }, scores: own.compactMap { scores[$0] },
+        globalCount: batches[index].count)
       if index == 0 { measurement.firstLoss = report.metrics.loss }
       measurement.lastLoss = report.metrics.loss
     }
