@@ -32,8 +32,7 @@ struct WeightMatrix {
   /// dx[T,K] = dy[T,N]·w, or some columns of it.
   ///
   /// - Parameter columns: of dx and w; all unless said.
-  func backwardInput(dx: UnsafeMutablePointer<Float>, dy: UnsafePointer<Float>, rows: Int, columns: Range<Int>? = nil)
-  {
+  func backwardInput(dx: UnsafeMutablePointer<Float>, dy: UnsafePointer<Float>, rows: Int, columns: Range<Int>? = nil) {
     let columns = columns ?? 0..<inputs
     forEachTile(columns) { first, count, w, stride in
       MatrixMultiply.backwardInput(
