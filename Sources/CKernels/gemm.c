@@ -22,15 +22,16 @@ enum {
   TILE_COLUMNS = 16,
   // Of the summed dimension: 24 KB of packed columns, which stay in the first cache while rows pass by.
   LARGEST_BLOCK = 384,
-  // Rows whose block fits the second cache beside the columns.
+  // Rows whose block fits the second cache beside the columns, and columns that fit it beside a strip of rows.
   ROW_GROUP = 192,
+  COLUMN_GROUP = 256,
   // Outputs that are turned from columns to rows together.
   STRIP = 96,
 };
 
 // Rows of A, columns of B, and results on their way to other rows.
 static _Thread_local float tk_rows[ROW_GROUP * LARGEST_BLOCK] __attribute__((aligned(64)));
-static _Thread_local float tk_columns[ROW_GROUP * LARGEST_BLOCK] __attribute__((aligned(64)));
+static _Thread_local float tk_columns[COLUMN_GROUP * LARGEST_BLOCK] __attribute__((aligned(64)));
 static _Thread_local float tk_strip[TILE_COLUMNS * STRIP] __attribute__((aligned(64)));
 
 static inline int64_t tk_least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -39,6 +40,12 @@ static inline int64_t tk_least(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t tk_block(int64_t count) {
   int64_t blocks = (count + LARGEST_BLOCK - 1) / LARGEST_BLOCK;
   return blocks == 0 ? 8 : ((count + blocks - 1) / blocks + 7) / 8 * 8;
+}
+
+// Size of groups of about the same size, in whole tiles; `limit` is a multiple of `tile`.
+static inline int64_t tk_group(int64_t count, int64_t limit, int64_t tile) {
+  int64_t groups = (count + limit - 1) / limit;
+  return groups == 0 ? tile : ((count + groups - 1) / groups + tile - 1) / tile * tile;
 }
 
 // Whether rows this far apart share the sets of a cache whose ways are 4 KB.
@@ -264,9 +271,9 @@ void tk_gemm_nt(
     tk_gemm_nt_short(y, yStride, x, xStride, w, wStride, rows, outputs, inputs, adds);
     return;
   }
-  int64_t block = tk_block(inputs);
-  for (int64_t first = 0; first < rows; first += ROW_GROUP) {
-    int64_t tokens = tk_least(ROW_GROUP, rows - first), groups = (tokens + TILE_COLUMNS - 1) / TILE_COLUMNS;
+  int64_t block = tk_block(inputs), group = tk_group(rows, COLUMN_GROUP, TILE_COLUMNS);
+  for (int64_t first = 0; first < rows; first += group) {
+    int64_t tokens = tk_least(group, rows - first), groups = (tokens + TILE_COLUMNS - 1) / TILE_COLUMNS;
     for (int64_t k = 0; k < inputs; k += block) {
       int64_t count = tk_least(block, inputs - k);
       for (int64_t j = 0; j < tokens; j += TILE_COLUMNS)
@@ -281,15 +288,25 @@ void tk_gemm_nt(
           a = tk_rows;
           stride = count;
         }
-        for (int64_t j = 0, group = 0; j < tokens; j += TILE_COLUMNS, group++) {
-          for (int64_t i = next * group / groups; i < next * (group + 1) / groups; i++)
-            tk_fetch_lines(ahead + i * wStride, 16, 0, (count + 15) / 16);
-          for (int64_t i = 0; i < height; i += TILE_ROWS)
+        // While this strip is multiplied, the next one and the rows it will go to are on their way, a few lines per tile:
+        // more at once would wait for each other.
+        int64_t lines = (count + 15) / 16, tiles = (height + TILE_ROWS - 1) / TILE_ROWS * groups;
+        int64_t tile = 0, row = 0, line = 0;
+        for (int64_t j = 0; j < tokens; j += TILE_COLUMNS) {
+          int64_t width = tk_least(TILE_COLUMNS, tokens - j);
+          float *target = y + (first + j) * yStride + o;
+          for (int64_t i = 0; i < height; i += TILE_ROWS, tile++) {
+            for (int64_t due = next * lines * (tile + 1) / tiles; row * lines + line < due;) {
+              __builtin_prefetch(ahead + row * wStride + line * 16, 0, 2);
+              if (++line == lines) row++, line = 0;
+            }
+            if (i / TILE_ROWS < width)
+              for (int64_t c = 0; c < height; c += 16)
+                __builtin_prefetch(target + i / TILE_ROWS * yStride + c, 1, 2);
             tk_tile_turned(
               tk_least(TILE_ROWS, height - i), a + i * stride, stride, tk_columns + j * count, count, tk_strip + i);
-          tk_add_strip(
-            y + (first + j) * yStride + o, yStride, tk_strip, tk_least(TILE_COLUMNS, tokens - j), height,
-            adds || k > 0);
+          }
+          tk_add_strip(target, yStride, tk_strip, width, height, adds || k > 0);
         }
       }
     }
@@ -300,9 +317,9 @@ TK_AVX2
 void tk_gemm_nn(
   float *dx, int64_t dxStride, const float *dy, int64_t dyStride, const float *w, int64_t wStride, int64_t rows,
   int64_t outputs, int64_t inputs, bool adds) {
-  int64_t block = tk_block(outputs);
-  for (int64_t first = 0; first < rows; first += ROW_GROUP) {
-    int64_t height = tk_least(ROW_GROUP, rows - first), tiles = (height + TILE_ROWS - 1) / TILE_ROWS;
+  int64_t block = tk_block(outputs), group = tk_group(rows, ROW_GROUP, TILE_ROWS);
+  for (int64_t first = 0; first < rows; first += group) {
+    int64_t height = tk_least(group, rows - first), tiles = (height + TILE_ROWS - 1) / TILE_ROWS;
     for (int64_t k = 0; k < outputs; k += block) {
       int64_t count = tk_least(block, outputs - k);
       const float *a = dy + first * dyStride + k;
@@ -334,9 +351,9 @@ TK_AVX2
 void tk_gemm_tn(
   float *dw, int64_t dwStride, const float *dy, int64_t dyStride, const float *x, int64_t xStride, int64_t rows,
   int64_t outputs, int64_t inputs) {
-  int64_t block = tk_block(rows);
-  for (int64_t first = 0; first < outputs; first += ROW_GROUP) {
-    int64_t height = tk_least(ROW_GROUP, outputs - first), tiles = (height + TILE_ROWS - 1) / TILE_ROWS;
+  int64_t block = tk_block(rows), group = tk_group(outputs, ROW_GROUP, TILE_ROWS);
+  for (int64_t first = 0; first < outputs; first += group) {
+    int64_t height = tk_least(group, outputs - first), tiles = (height + TILE_ROWS - 1) / TILE_ROWS;
     for (int64_t k = 0; k < rows; k += block) {
       int64_t count = tk_least(block, rows - k);
       tk_interleave(tk_rows, dy + k * dyStride + first, dyStride, count, height);

@@ -190,11 +190,11 @@ package struct MemoryFormula: Sendable {
   private static let logitChunk = 192
 
   /// Elements that one thread needs: attention's block of 192 stacked query rows or so against a whole path, or a panel of
-  /// 192 tokens inside the MLP.
+  /// 384 tokens inside the MLP.
   private static func workspace(_ model: ModelDescription, longest: Int) -> Int {
     let group = model.headCount / model.keyValueHeadCount
     let rows = group * min(max(192 / group, 16), 128)
-    return max(rows * (3 * model.headDimension + 2 * (longest + 1) + 3), 192 * (model.width + model.mlpWidth))
+    return max(rows * (3 * model.headDimension + 2 * (longest + 1) + 3), 384 * (model.width + model.mlpWidth))
   }
 
   /// Elements of a widened tile of a matrix with K inputs: about a megabyte, in rows.
