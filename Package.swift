@@ -132,6 +132,7 @@ let package = Package(
         "PreferenceData", "RunFolder", "Scoring", "Transformer",
       ]),
     tests(of: "Transformer", ["Compute", "ModelDescription", "ModelFiles", "OrderedJSON", "RunFolder"]),
+    tests(of: "Compute", ["CKernels"]),
     tests(
       of: "PreferenceData", ["ChatTemplates", "CZlib", "CZstd", "FuzzSupport", "OrderedJSON", "RunFolder"]),
     tests(of: "ChatTemplates", ["FuzzSupport", "OrderedJSON", "RunFolder"]),

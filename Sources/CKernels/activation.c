@@ -8,7 +8,7 @@ typedef struct {
 } tk_activated;
 
 static inline __attribute__((always_inline)) tk_activated tk_silu(float x) {
-  float share = 1.0f / (1.0f + expf(-x));
+  float share = 1.0f / (1.0f + tk_exp(-x));
   float value = x * share;
   return (tk_activated){value, share + value * (1.0f - share)};
 }
@@ -16,14 +16,14 @@ static inline __attribute__((always_inline)) tk_activated tk_silu(float x) {
 // 0.5(1 + tanh u) = σ(2u)
 static inline __attribute__((always_inline)) tk_activated tk_gelu_tanh(float x) {
   const float k = 1.5957691216057308f, c = 0.044715f;
-  float share = 1.0f / (1.0f + expf(-k * (x + c * x * x * x)));
+  float share = 1.0f / (1.0f + tk_exp(-k * (x + c * x * x * x)));
   float value = x * share;
   return (tk_activated){value, share + value * (1.0f - share) * k * (1.0f + 3.0f * c * x * x)};
 }
 
 static inline __attribute__((always_inline)) tk_activated tk_gelu(float x) {
   float share = 0.5f * (1.0f + erff(x * 0.7071067811865476f));
-  return (tk_activated){x * share, share + x * 0.3989422804014327f * expf(-0.5f * x * x)};
+  return (tk_activated){x * share, share + x * 0.3989422804014327f * tk_exp(-0.5f * x * x)};
 }
 
 #define TK_GATED(name)                                                                                                \

@@ -41,6 +41,30 @@ static inline __attribute__((always_inline)) float tk_dot_inline(const float *x,
   return tk_fold(lanes);
 }
 
+// Within 1.01 ulp of every fp32 number; 0 below the smallest normal number, infinite above the largest, NaN for NaN. x = n·log 2 + r, and on
+// |r| ≤ ½ log 2 a polynomial fitted to (eʳ − 1 − r)/r² with an error of 3e-9 in eʳ. Without a branch or a call, so that
+// loops over it are vectorised as they stand.
+static inline __attribute__((always_inline)) float tk_exp(float x) {
+  const float shift = 12582912.0f; // adding it rounds to a whole number
+  float clamped = x < -88.0f ? -88.0f : x > 89.0f ? 89.0f : x;
+  float n = (clamped * 1.4426950216293335f + shift) - shift;
+  float r = (clamped - n * 0.693145751953125f) - n * 1.428606765330187e-06f;
+  float p = 0.0013814539415761828f;
+  p = p * r + 0.00836874544620514f;
+  p = p * r + 0.04166838899254799f;
+  p = p * r + 0.1666652113199234f;
+  p = p * r + 0.4999999403953552f;
+  float value = (p * r * r + r) + 1.0f;
+  // 2ⁿ in two halves: for n = 128 it is no number of its own.
+  int32_t whole = (int32_t)n, half = whole >> 1;
+  union {
+    int32_t bits;
+    float value;
+  } first = {(half + 127) << 23}, second = {(whole - half + 127) << 23};
+  value = value * first.value * second.value;
+  return x < -87.33654f ? 0.0f : value;
+}
+
 // Within 2 ulp. Near 0 an odd polynomial, fitted to tanh(x)/x in x² (relative error 1.5e-10), which keeps small values
 // exact; elsewhere by exp. Without a branch, so that loops over it are vectorised.
 static inline __attribute__((always_inline)) float tk_tanh(float x) {
@@ -53,7 +77,7 @@ static inline __attribute__((always_inline)) float tk_tanh(float x) {
   p = p * z - 0.3333333134651184f;
   float near = x + x * z * p;
   float size = fabsf(x);
-  float far = copysignf(1.0f - 2.0f / (expf(2.0f * size) + 1.0f), x);
+  float far = copysignf(1.0f - 2.0f / (tk_exp(2.0f * size) + 1.0f), x);
   return size < 0.625f ? near : far;
 }
 

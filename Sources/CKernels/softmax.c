@@ -35,7 +35,7 @@ void tk_softmax_causal(
         factor = 1;
       }
       float top = factor * tk_max_inline(row, seen);
-      for (int64_t c = 0; c < seen; c++) row[c] = expf(factor * row[c] - top);
+      for (int64_t c = 0; c < seen; c++) row[c] = tk_exp(factor * row[c] - top);
       float sum = tk_sum_inline(row, seen);
       lse[h * tokens + i] = top + logf(sum);
       inverse[h * tokens + i] = 1.0f / sum;
@@ -62,14 +62,14 @@ void tk_softmax_causal_backward(
       if (cap > 0) {
         for (int64_t c = 0; c < seen; c++) {
           float t = tk_tanh(scale / cap * row[c]);
-          float p = expf(cap * t - shift);
+          float p = tk_exp(cap * t - shift);
           row[c] = p;
           gradient[c] = scale * (1.0f - t * t) * p * (gradient[c] - mean);
         }
         continue;
       }
       for (int64_t c = 0; c < seen; c++) {
-        float p = expf(scale * row[c] - shift);
+        float p = tk_exp(scale * row[c] - shift);
         row[c] = p;
         gradient[c] = scale * p * (gradient[c] - mean);
       }
@@ -87,8 +87,8 @@ float tk_log_sum_exp(const float *restrict logits, int64_t count) {
     float lanes[TK_LANES] = {0};
     int64_t i = 0;
     for (; i + TK_LANES <= block; i += TK_LANES)
-      for (int l = 0; l < TK_LANES; l++) lanes[l] += expf(x[i + l] - top);
-    for (int l = 0; i < block; i++, l++) lanes[l] += expf(x[i] - top);
+      for (int l = 0; l < TK_LANES; l++) lanes[l] += tk_exp(x[i + l] - top);
+    for (int l = 0; i < block; i++, l++) lanes[l] += tk_exp(x[i] - top);
     total += (double)tk_fold(lanes);
   }
   return (float)((double)top + log(total));
@@ -96,7 +96,7 @@ float tk_log_sum_exp(const float *restrict logits, int64_t count) {
 
 TK_CLONES
 void tk_log_prob_backward(float *restrict logits, float lse, float coefficient, int64_t target, int64_t count) {
-  for (int64_t v = 0; v < count; v++) logits[v] = -coefficient * expf(logits[v] - lse);
+  for (int64_t v = 0; v < count; v++) logits[v] = -coefficient * tk_exp(logits[v] - lse);
   logits[target] += coefficient;
 }
 
@@ -116,7 +116,7 @@ void tk_log_prob_backward_capped(
   float extra = coefficient * scale * (1.0f - t * t);
   for (int64_t v = 0; v < count; v++) {
     float share = logits[v] * inverse;
-    logits[v] = -coefficient * expf(logits[v] - lse) * scale * (1.0f - share * share);
+    logits[v] = -coefficient * tk_exp(logits[v] - lse) * scale * (1.0f - share * share);
   }
   logits[target] += extra;
 }

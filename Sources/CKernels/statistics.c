@@ -15,8 +15,8 @@ float tk_log_square_sum(const float *restrict logits, float lse, int64_t count) 
     float lanes[TK_LANES] = {0};
     int64_t i = 0;
     for (; i + TK_LANES <= block; i += TK_LANES)
-      for (int l = 0; l < TK_LANES; l++) lanes[l] += expf(2.0f * (x[i + l] - lse));
-    for (int l = 0; i < block; i++, l++) lanes[l] += expf(2.0f * (x[i] - lse));
+      for (int l = 0; l < TK_LANES; l++) lanes[l] += tk_exp(2.0f * (x[i + l] - lse));
+    for (int l = 0; i < block; i++, l++) lanes[l] += tk_exp(2.0f * (x[i] - lse));
     total += (double)tk_fold(lanes);
   }
   return (float)log(total);
@@ -35,13 +35,13 @@ void tk_divergences(
     for (; i + TK_LANES <= block; i += TK_LANES)
       for (int l = 0; l < TK_LANES; l++) {
         float log_p = x[i + l] - lse, log_q = y[i + l] - reference_lse;
-        q_lanes[l] += expf(log_q) * (log_q - log_p);
-        p_lanes[l] += expf(log_p) * (log_p - log_q);
+        q_lanes[l] += tk_exp(log_q) * (log_q - log_p);
+        p_lanes[l] += tk_exp(log_p) * (log_p - log_q);
       }
     for (int l = 0; i < block; i++, l++) {
       float log_p = x[i] - lse, log_q = y[i] - reference_lse;
-      q_lanes[l] += expf(log_q) * (log_q - log_p);
-      p_lanes[l] += expf(log_p) * (log_p - log_q);
+      q_lanes[l] += tk_exp(log_q) * (log_q - log_p);
+      p_lanes[l] += tk_exp(log_p) * (log_p - log_q);
     }
     by_reference += (double)tk_fold(q_lanes);
     by_policy += (double)tk_fold(p_lanes);
@@ -65,14 +65,14 @@ void tk_statistics_backward(
   if (reference == NULL) {
     for (int64_t v = 0; v < count; v++) {
       float share = logits[v] * inverse, log_p = logits[v] - lse;
-      float slope = linear * expf(log_p) + s * expf(2.0f * log_p - log_squares);
+      float slope = linear * tk_exp(log_p) + s * tk_exp(2.0f * log_p - log_squares);
       logits[v] = slope * scale * (1.0f - share * share);
     }
   } else {
     for (int64_t v = 0; v < count; v++) {
       float share = logits[v] * inverse, log_p = logits[v] - lse, log_q = reference[v] - reference_lse;
-      float p = expf(log_p);
-      float slope = linear * p + s * expf(2.0f * log_p - log_squares) - d * expf(log_q)
+      float p = tk_exp(log_p);
+      float slope = linear * p + s * tk_exp(2.0f * log_p - log_squares) - d * tk_exp(log_q)
                     + e * p * (log_p - log_q - policy_divergence);
       logits[v] = slope * scale * (1.0f - share * share);
     }

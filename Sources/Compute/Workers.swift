@@ -40,14 +40,18 @@ package final class Workers: @unchecked Sendable {
 package struct Panels {
   package let count: Int
   package let size: Int
-  private let total: Int
+  package let total: Int
 
   /// - Parameter multiple: panels start at multiples of this (GEMM kernels work in blocks of rows).
   package init(_ total: Int, limit: Int, multiple: Int = 8) {
     let wanted = (total + limit - 1) / limit
     // An even number of panels divides well over two threads or more.
-    let even = wanted > 1 ? (wanted + 1) / 2 * 2 : wanted
-    let size = even == 0 ? multiple : ((total + even - 1) / even + multiple - 1) / multiple * multiple
+    self.init(total, count: wanted > 1 ? (wanted + 1) / 2 * 2 : wanted, multiple: multiple)
+  }
+
+  /// So many panels, or fewer where there is not enough for them.
+  package init(_ total: Int, count wanted: Int, multiple: Int) {
+    let size = wanted == 0 ? multiple : max(((total + wanted - 1) / wanted + multiple - 1) / multiple, 1) * multiple
     self.total = total
     self.size = size
     count = (total + size - 1) / size

@@ -29,7 +29,7 @@ struct Activations {
   private let adapterRank, adapterPerToken: Int
 
   /// Rows of the largest token panel.
-  static let panelLimit = 160
+  static let panelLimit = 384
   private(set) var panels = Panels(0, limit: panelLimit)
   private(set) var longest = 0
 
@@ -41,13 +41,25 @@ struct Activations {
     self.threads = threads
   }
 
+  /// The panels of so many tokens.
+  ///
+  /// Our own products give a row the same bits in any panel: every thread gets one, or as many as the others. The BLAS
+  /// promises no such thing, and panels then follow from the number of tokens alone.
+  static func panels(_ tokens: Int, threads: Int) -> Panels {
+    guard MatrixMultiply.kernels == .own else {
+      return Panels(tokens, limit: panelLimit / 2, multiple: NormSums.blockTokens)
+    }
+    let rounds = max(1, (tokens + panelLimit * threads - 1) / (panelLimit * threads))
+    return Panels(tokens, count: rounds * threads, multiple: NormSums.blockTokens)
+  }
+
   private static func rounded(_ count: Int) -> Int { (count + 15) / 16 * 16 }
 
   /// Makes room for a batch.
   mutating func reserve(_ batch: PackedBatch, forBackward: Bool) {
     tokens = batch.tokenCount
     longest = batch.longestPath
-    panels = Panels(tokens, limit: Self.panelLimit)
+    panels = Self.panels(tokens, threads: threads)
     layerStride = Self.rounded(shape.model.keptPerToken * tokens)
     let layers = forBackward ? shape.layers.count : 1
     // Without a backward pass one layer's room serves all; its output takes turns between two places.
@@ -60,7 +72,7 @@ struct Activations {
     guard forBackward else { return }
     _ = backward.reserve(
       tokens * (shape.model.backwardPerToken + adapterPerToken) + 9 * 16)
-    _ = partial.reserve(NormSums.roles.count * panels.count * partialStride)
+    _ = partial.reserve(NormSums.roles.count * NormSums.blockCount(tokens) * partialStride)
   }
 
   /// The kept values of layer `index`; of the only one when nothing is kept.

@@ -91,7 +91,7 @@ package struct KernelBenchmark {
       ("q|k|v", shape.qkvWidth, shape.width), ("o", shape.width, shape.queryWidth),
       ("gate|up", shape.mlpInputWidth, shape.width), ("down", shape.width, shape.mlpWidth),
     ]
-    let rows = Panels(tokens, limit: Activations.panelLimit).size
+    let rows = Activations.panels(tokens, threads: workers.threads).size
     return shapes.flatMap { name, outputs, inputs -> [Measurement] in
       let x = rows * inputs
       let y = x + rows * outputs
@@ -149,7 +149,7 @@ package struct KernelBenchmark {
 
   /// Bytes are those that a kernel has to read and write once.
   private func elementwise() -> [Measurement] {
-    let rows = Int64(Panels(tokens, limit: Activations.panelLimit).size)
+    let rows = Int64(Activations.panels(tokens, threads: workers.threads).size)
     let width = Int64(shape.width)
     let mlp = Int64(shape.mlpWidth)
     let state = Int(rows * width)

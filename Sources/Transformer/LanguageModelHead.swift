@@ -9,7 +9,7 @@ import Compute
 /// logits are ``TargetStatistics``; those against a reference take its logits chunk by chunk, and again on the way back.
 struct LanguageModelHead {
   /// Targets whose logits are made together.
-  static let chunkLimit = 256
+  static let chunkLimit = 192
   /// Rows of the vocabulary that one item handles.
   private static let vocabularyTile = 2048
   /// Floats of logits that may be kept between forward and backward.
@@ -159,15 +159,14 @@ struct LanguageModelHead {
       let room = chunkLogits(chunk)
       if !keepsLogits { project(chunk, into: room) }
       logitsBackward(chunk, room, batch, coefficients, reference)
-      let rows = Panels(chunk.count, limit: 64)
-      workers.run(rows.count + (gradients == nil ? 0 : tiles.count)) { item, worker in
-        if item < rows.count {
-          let part = rows[item]
+      // Few and long items first; together with the tiles of weight gradients they fill all threads.
+      let strips = Panels(width, limit: 192, multiple: 16)
+      workers.run(strips.count + (gradients == nil ? 0 : tiles.count)) { item, worker in
+        if item < strips.count {
           weights.matrix(shape.head, outputs: vocabulary, inputs: width, worker: worker).backwardInput(
-            dx: dnormed + (chunk.lowerBound + part.lowerBound) * width, dy: room + part.lowerBound * vocabulary,
-            rows: part.count)
+            dx: dnormed + chunk.lowerBound * width, dy: room, rows: chunk.count, columns: strips[item])
         } else {
-          let tile = tiles[item - rows.count]
+          let tile = tiles[item - strips.count]
           MatrixMultiply.backwardWeight(
             dw: gradients! + shape.head + tile.lowerBound * width, dy: room + tile.lowerBound,
             x: states(1) + chunk.lowerBound * width, rows: chunk.count, outputs: tile.count, inputs: width,

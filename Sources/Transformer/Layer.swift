@@ -165,9 +165,9 @@ struct Layer {
     let tokens = batch.tokenCount
     let sums = NormSums(room, gradients: gradients, weights: weights)
     workers.run(room.panels.count) { item, worker in
-      sums.clear(panel: item)
+      sums.clear(panel: room.panels[item])
       backwardMix(
-        room.panels[item], kept: kept, work: work, memory: room.desk(worker), worker: worker, sums: sums, panel: item)
+        room.panels[item], kept: kept, work: work, memory: room.desk(worker), worker: worker, sums: sums)
     }
 
     let products = mixGradients(kept: kept, work: work, gradients: gradients)
@@ -185,8 +185,7 @@ struct Layer {
     workers.run(room.panels.count) { item, worker in
       backwardQueries(
         room.panels[item], kept: kept, work: work, rotary: rotary, memory: room.desk(worker), worker: worker,
-        sums: sums,
-        panel: item)
+        sums: sums)
     }
     let input = attentionNorm == nil ? kept.input : work.normed
     let queries: [WeightGradient]
@@ -236,7 +235,7 @@ struct Layer {
   /// Through the MLP and its norms, and into the attention's output.
   private func backwardMix(
     _ panel: Range<Int>, kept: Activations.Layer, work: Activations.Backward, memory: UnsafeMutablePointer<Float>,
-    worker: Int, sums: NormSums, panel item: Int
+    worker: Int, sums: NormSums
   ) {
     let first = panel.lowerBound
     let rows = panel.count
@@ -250,8 +249,8 @@ struct Layer {
 
     let dbranch = work.mlpBranch + first * width
     part(
-      dbranch, stream, norm: mlpOutputNorm, branch: kept.mlpBranch.map { $0 + first * width },
-      scale: kept.mlpBranchScale.map { $0 + first }, dweight: sums[.mlpOutputNorm, item], rows: rows)
+      dbranch, stream, norm: mlpOutputNorm, branch: kept.mlpBranch, scale: kept.mlpBranchScale, role: .mlpOutputNorm,
+      sums: sums, panel: panel)
     values.matrix(weights.mlpOutput, outputs: width, inputs: shape.mlpWidth, worker: worker)
       .backwardInput(dx: dproduct, dy: dbranch, rows: rows)
     adapter?.backwardInput(
@@ -270,9 +269,12 @@ struct Layer {
     mlpNorm?.again(normed, scale: kept.middleScale + first, x: middle, rows: rows)
     adapter?.again(.mlpInput, x: mlpNorm == nil ? middle : normed, first: first, rows: rows, room: work.adapter)
     if let mlpNorm {
-      mlpNorm.backward(
-        dx: stream, dweight: sums[.mlpNorm, item], dbias: sums[.mlpNormBias, item], dy: dnormed, x: middle,
-        scale: kept.middleScale + first, rows: rows)
+      sums.forEachBlock(of: panel) { block in
+        let place = (block.lowerBound - first) * width
+        mlpNorm.backward(
+          dx: stream + place, dweight: sums[.mlpNorm, block], dbias: sums[.mlpNormBias, block], dy: dnormed + place,
+          x: middle + place, scale: kept.middleScale + block.lowerBound, rows: block.count)
+      }
     } else {
       tk_add(stream, dnormed, Int64(rows * width))
     }
@@ -280,8 +282,8 @@ struct Layer {
     let dattention = work.attentionBranch + first * width
     if shape.model.changesBranches {
       part(
-        dattention, stream, norm: outputNorm, branch: kept.attentionBranch.map { $0 + first * width },
-        scale: kept.attentionBranchScale.map { $0 + first }, dweight: sums[.attentionOutputNorm, item], rows: rows)
+        dattention, stream, norm: outputNorm, branch: kept.attentionBranch, scale: kept.attentionBranchScale,
+        role: .attentionOutputNorm, sums: sums, panel: panel)
     }
     let dattended = work.dattention + first * shape.queryWidth
     values.matrix(weights.output, outputs: width, inputs: shape.queryWidth, worker: worker)
@@ -293,14 +295,24 @@ struct Layer {
   }
 
   /// The gradient that goes into a branch: the stream's, through r and the branch's norm.
+  ///
+  /// - Parameters:
+  ///   - dbranch, stream: from the panel's first token on.
+  ///   - branch, scale: of all tokens.
   private func part(
     _ dbranch: UnsafeMutablePointer<Float>, _ stream: UnsafePointer<Float>, norm: StreamNorm?,
-    branch: UnsafePointer<Float>?, scale: UnsafePointer<Float>?, dweight: UnsafeMutablePointer<Float>, rows: Int
+    branch: UnsafePointer<Float>?, scale: UnsafePointer<Float>?, role: Parameter.Role, sums: NormSums,
+    panel: Range<Int>
   ) {
-    let count = rows * width
+    let count = panel.count * width
     if let norm {
       dbranch.update(repeating: 0, count: count)
-      norm.backward(dx: dbranch, dweight: dweight, dbias: nil, dy: stream, x: branch!, scale: scale!, rows: rows)
+      sums.forEachBlock(of: panel) { block in
+        let place = (block.lowerBound - panel.lowerBound) * width
+        norm.backward(
+          dx: dbranch + place, dweight: sums[role, block], dbias: nil, dy: stream + place,
+          x: branch! + block.lowerBound * width, scale: scale! + block.lowerBound, rows: block.count)
+      }
     } else {
       dbranch.update(from: stream, count: count)
     }
@@ -310,7 +322,7 @@ struct Layer {
   /// From the gradients of rotated queries, keys and values to the layer's input.
   private func backwardQueries(
     _ panel: Range<Int>, kept: Activations.Layer, work: Activations.Backward, rotary: Rotation?,
-    memory dnormed: UnsafeMutablePointer<Float>, worker: Int, sums: NormSums, panel item: Int
+    memory dnormed: UnsafeMutablePointer<Float>, worker: Int, sums: NormSums
   ) {
     let first = panel.lowerBound
     let rows = panel.count
@@ -318,9 +330,11 @@ struct Layer {
     let input = kept.input + first * width
     rotary?.turn(dqkv, first: first, rows: rows, direction: -1)
     if let queryKeyNorm = QueryKeyNorm(shape, weights, values) {
-      queryKeyNorm.backward(
-        dqkv, raw: kept.rawQueryKey + first * shape.queryKeyWidth, dquery: sums[.queryNorm, item],
-        dkey: sums[.keyNorm, item], rows: rows)
+      sums.forEachBlock(of: panel) { block in
+        queryKeyNorm.backward(
+          work.dqkv + block.lowerBound * shape.qkvWidth, raw: kept.rawQueryKey + block.lowerBound * shape.queryKeyWidth,
+          dquery: sums[.queryNorm, block], dkey: sums[.keyNorm, block], rows: block.count)
+      }
     }
     values.matrix(weights.qkv, outputs: shape.qkvWidth, inputs: width, worker: worker)
       .backwardInput(dx: dnormed, dy: dqkv, rows: rows)
@@ -331,9 +345,13 @@ struct Layer {
     adapter?.again(
       .queryKeyValue, x: attentionNorm == nil ? input : normed, first: first, rows: rows, room: work.adapter)
     if let attentionNorm {
-      attentionNorm.backward(
-        dx: work.stream + first * width, dweight: sums[.attentionNorm, item], dbias: sums[.attentionNormBias, item],
-        dy: dnormed, x: input, scale: kept.inputScale + first, rows: rows)
+      sums.forEachBlock(of: panel) { block in
+        let place = (block.lowerBound - first) * width
+        attentionNorm.backward(
+          dx: work.stream + block.lowerBound * width, dweight: sums[.attentionNorm, block],
+          dbias: sums[.attentionNormBias, block], dy: dnormed + place, x: input + place,
+          scale: kept.inputScale + block.lowerBound, rows: block.count)
+      }
     } else {
       tk_add(work.stream + first * width, dnormed, Int64(rows * width))
     }

@@ -1,14 +1,17 @@
 import CKernels
 import ModelDescription
 
-/// The gradients of a layer's norms, one sum per panel of tokens: added up in the panels' order, they do not depend on
-/// which thread made which.
+/// The gradients of a layer's norms, one sum per block of tokens: added up in the blocks' order, they depend neither on
+/// the panels that threads work on nor on which thread made which.
 struct NormSums {
   private let memory: UnsafeMutablePointer<Float>
   private let stride: Int
-  private let panels: Int
+  private let blocks: Int
   private let targets: [(offset: Int, count: Int)?]
   private let gradients: UnsafeMutablePointer<Float>
+
+  /// Tokens of a block; panels begin at multiples of it.
+  static let blockTokens = 16
 
   /// The roles that have such sums, in the order of their places.
   static let roles: [Parameter.Role] = [
@@ -19,7 +22,7 @@ struct NormSums {
   init(_ room: Activations, gradients: UnsafeMutablePointer<Float>, weights: ModelShape.Layer) {
     memory = room.partialSums
     stride = room.partialStride
-    panels = room.panels.count
+    blocks = Self.blockCount(room.panels.total)
     self.gradients = gradients
     let shape = room.shape
     let isPerHead = shape.model.queryKeyNorm == .perHead
@@ -38,24 +41,37 @@ struct NormSums {
     }
   }
 
-  /// The sums of one norm and panel; also a valid address for norms that the model does not have.
-  subscript(role: Parameter.Role, panel: Int) -> UnsafeMutablePointer<Float> {
-    memory + (Self.roles.firstIndex(of: role)! * panels + panel) * stride
+  static func blockCount(_ tokens: Int) -> Int { (tokens + blockTokens - 1) / blockTokens }
+
+  /// Calls `body` for every block of a panel.
+  func forEachBlock(of panel: Range<Int>, _ body: (Range<Int>) -> Void) {
+    for first in Swift.stride(from: panel.lowerBound, to: panel.upperBound, by: Self.blockTokens) {
+      body(first..<min(first + Self.blockTokens, panel.upperBound))
+    }
   }
 
-  func clear(panel: Int) {
-    for (place, target) in targets.enumerated() {
+  /// The sums of one norm over a block; also a valid address for norms that the model does not have.
+  subscript(role: Parameter.Role, block: Range<Int>) -> UnsafeMutablePointer<Float> {
+    place(Self.roles.firstIndex(of: role)!, block.lowerBound / Self.blockTokens)
+  }
+
+  private func place(_ role: Int, _ block: Int) -> UnsafeMutablePointer<Float> {
+    memory + (role * blocks + block) * stride
+  }
+
+  func clear(panel: Range<Int>) {
+    for (role, target) in targets.enumerated() {
       guard let target else { continue }
-      (memory + (place * panels + panel) * stride).update(repeating: 0, count: target.count)
+      forEachBlock(of: panel) { block in
+        place(role, block.lowerBound / Self.blockTokens).update(repeating: 0, count: target.count)
+      }
     }
   }
 
   func addToGradients() {
-    for (place, target) in targets.enumerated() {
+    for (role, target) in targets.enumerated() {
       guard let target else { continue }
-      for panel in 0..<panels {
-        tk_add(gradients + target.offset, memory + (place * panels + panel) * stride, Int64(target.count))
-      }
+      for block in 0..<blocks { tk_add(gradients + target.offset, place(role, block), Int64(target.count)) }
     }
   }
 }

@@ -120,6 +120,17 @@ struct TreeAttention {
     }
   }
 
+  /// Stacked query rows of every block and the keys they meet, for one key head.
+  func blockSizes(_ batch: PackedBatch, _ traits: Traits) -> [(rows: Int, columns: Int)] {
+    batch.segments.flatMap { segment in
+      stride(from: 0, to: segment.tokens.count, by: blockTokens).map { start in
+        let count = min(blockTokens, segment.tokens.count - start)
+        let position = segment.contextCount + start
+        return (rows: group * count, columns: position + count - firstSeen(from: position, traits))
+      }
+    }
+  }
+
   /// Items of ``backward``: trees times key heads, the costliest first. An item owns the gradients of its keys and values.
   func backwardItems(_ batch: PackedBatch) -> [(tree: Int, head: Int)] {
     let costs = batch.treeSegments.map { segments in

@@ -29,6 +29,9 @@ struct BenchStep: ParsableCommand {
   @Option(help: "How often all of it is measured; the median is told.")
   var repeats = 1
 
+  @Flag(help: "Time the matrix products of the training passes alone, too, by the BLAS that is linked.")
+  var replay = false
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -36,10 +39,11 @@ struct BenchStep: ParsableCommand {
     guard rows > 0, batch > 0, repeats > 0 else { throw TregError.usage("--rows, --batch and --repeats are 1 or more") }
     let parsed = try options.parse(
       requiring: ["model", "data"], over: ["--global-batch-size", "\(batch)"],
-      otherFlags: ["--rows", "--batch", "--repeats", "--json"])
+      otherFlags: ["--rows", "--batch", "--repeats", "--replay", "--json"])
     try Session.run(layout: nil) { communicator, environment in
       let report = try StepBenchmark(
-        parsed.configuration, rows: rows, repeats: repeats, communicator: communicator, environment: environment
+        parsed.configuration, rows: rows, repeats: repeats, replaysProducts: replay, communicator: communicator,
+        environment: environment
       ).run()
       if communicator.rank == 0 { Console.print(json ? report.json.text() : report.text) }
       return .done

@@ -1,4 +1,4 @@
-/// Elementwise kernels and reductions of the trainer, and its pool of worker threads.
+/// Products, elementwise kernels and reductions of the trainer, and its pool of worker threads.
 ///
 /// Every kernel is compiled for several x86-64 levels and picks the right one when the program is loaded; other
 /// architectures get the plain build. Sums run over 16 fixed lanes, so a result does not depend on which level runs
@@ -10,6 +10,28 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+// MARK: Products
+
+/// Whether the products below run on this CPU and are meant for it: x86-64 with AVX2 and FMA, without AVX-512.
+bool tk_gemm_is_supported(void);
+
+/// y[T,N] = x[T,K] · w[N,K]ᵀ, added to y when `adds`; rows are strides apart. On the calling thread.
+///
+/// Bits of a result do not depend on T and N, here and in the products below: K is summed in blocks that follow from K.
+void tk_gemm_nt(
+  float *y, int64_t y_stride, const float *x, int64_t x_stride, const float *w, int64_t w_stride, int64_t rows,
+  int64_t outputs, int64_t inputs, bool adds);
+
+/// dx[T,K] = dy[T,N] · w[N,K], added to dx when `adds`.
+void tk_gemm_nn(
+  float *dx, int64_t dx_stride, const float *dy, int64_t dy_stride, const float *w, int64_t w_stride, int64_t rows,
+  int64_t outputs, int64_t inputs, bool adds);
+
+/// dw[N,K] += dy[T,N]ᵀ · x[T,K].
+void tk_gemm_tn(
+  float *dw, int64_t dw_stride, const float *dy, int64_t dy_stride, const float *x, int64_t x_stride, int64_t rows,
+  int64_t outputs, int64_t inputs);
 
 // MARK: Normalisation
 

@@ -1,6 +1,7 @@
 import Collectives
 import Compute
 import Configuration
+import ModelDescription
 import OrderedJSON
 import PreferenceData
 import Reporting
@@ -38,6 +39,8 @@ package struct StepBenchmark {
     package let sharedTokens: Int
     /// The most that any rank ever held, in bytes; nil where the system does not say.
     package let peakMemory: Int?
+    /// What the training passes' matrix products alone take by the BLAS; nil where that was not asked for.
+    package let productSeconds: Double?
 
     package var tokensPerSecond: Double { Double(tokens) / max(median.seconds, 1e-9) }
 
@@ -49,6 +52,7 @@ package struct StepBenchmark {
         "tokens_per_second": .number(tokensPerSecond), "reference_seconds": .number(median.referenceSeconds),
         "train_seconds": .number(median.trainSeconds), "first_loss": .number(median.firstLoss),
         "last_loss": .number(median.lastLoss), "peak_memory": peakMemory.map { .integer($0) } ?? .null,
+        "product_seconds": productSeconds.map { .number($0) } ?? .null,
       ]
     }
 
@@ -62,6 +66,10 @@ package struct StepBenchmark {
       table.append(["seconds", NumberFormat.fixed(median.seconds, decimals: 2)])
       table.append(["of these the frozen model", NumberFormat.fixed(median.referenceSeconds, decimals: 2)])
       table.append(["tokens/s", NumberFormat.fixed(tokensPerSecond, decimals: 1)])
+      if let productSeconds {
+        table.append(["training's products alone, by the BLAS", NumberFormat.fixed(productSeconds, decimals: 2)])
+        table.append(["training against them", NumberFormat.fixed(median.trainSeconds / productSeconds, decimals: 3)])
+      }
       if let peakMemory { table.append(["peak memory of a rank", NumberFormat.bytes(peakMemory)]) }
       return table.text
     }
@@ -70,12 +78,16 @@ package struct StepBenchmark {
   private let setup: TrainingSetup
   private let pairs: PairList
   private let repeats: Int
+  private let replaysProducts: Bool
 
   /// Collective: reads and checks everything.
   ///
-  /// - Parameter rows: how many rows of the data to train on, from the first.
+  /// - Parameters:
+  ///   - rows: how many rows of the data to train on, from the first.
+  ///   - replaysProducts: times the products of this rank's training passes on their own, too.
   package init(
-    _ configuration: RunConfiguration, rows: Int, repeats: Int, communicator: Communicator,
+    _ configuration: RunConfiguration, rows: Int, repeats: Int, replaysProducts: Bool = false,
+    communicator: Communicator,
     environment: [String: String]
   ) throws {
     setup = try TrainingSetup(configuration, communicator: communicator, environment: environment)
@@ -86,6 +98,7 @@ package struct StepBenchmark {
     }
     pairs = setup.train.pairs.selecting(Array(0..<rows))
     self.repeats = repeats
+    self.replaysProducts = replaysProducts
   }
 
   /// Collective: loads the model and measures.
@@ -100,6 +113,7 @@ package struct StepBenchmark {
     let trainer = setup.trainer(of: policy, reference: reference, totalSteps: repeats * batches.count)
     var measurements: [Measurement] = []
     for _ in 0..<repeats { measurements.append(try measure(batches, model: model, trainer: trainer)) }
+    let productSeconds = try replaysProducts ? replay(batches, of: policy.description, workers: workers) : nil
     measurements.sort { $0.seconds < $1.seconds }
     var peak = Int64(ProcessMemory.peakBytes ?? 0)
     try communicator.maximum(&peak)
@@ -108,14 +122,36 @@ package struct StepBenchmark {
       steps: batches.count, loss: setup.objective.name, ranks: communicator.size, threads: setup.threads,
       tokens: pairs.allCounts.reduce(0) { $0 + $1.conversationTokens },
       sharedTokens: pairs.allCounts.reduce(0) { $0 + $1.tokens },
-      peakMemory: peak > 0 ? Int(peak) : nil)
+      peakMemory: peak > 0 ? Int(peak) : nil, productSeconds: productSeconds)
+  }
+
+  /// Collective: seconds of the slowest rank's products.
+  private func replay(_ batches: [[Int]], of model: ModelDescription, workers: Workers) throws -> Double {
+    var replay = ProductReplay()
+    for division in divide(batches) {
+      let own = try setup.communicator.agree { try pairs.pairs(at: division[setup.communicator.rank]) }
+      for batch in Division.microBatches(
+        Array(own.indices), costs: own.map(\.tokenCount), maxTokens: setup.microBatchTokens)
+      {
+        replay.add(PackedBatch(pairs: batch.map { own[$0] }, for: model), of: model, backward: true)
+      }
+    }
+    let stopwatch = Stopwatch()
+    var nanoseconds = Int64(replay.seconds(workers: workers, clock: { stopwatch.seconds }) * 1e9)
+    try setup.communicator.maximum(&nanoseconds)
+    return Double(nanoseconds) / 1e9
+  }
+
+  /// Rows of every step and rank.
+  private func divide(_ batches: [[Int]]) -> [[[Int]]] {
+    batches.map { batch in
+      Division.divide(batch, costs: batch.map { pairs.counts(at: $0).tokens }, ranks: setup.communicator.size)
+    }
   }
 
   private func measure(_ batches: [[Int]], model: Transformer, trainer: Trainer) throws -> Measurement {
     let communicator = setup.communicator
-    let divisions = batches.map { batch in
-      Division.divide(batch, costs: batch.map { pairs.counts(at: $0).tokens }, ranks: communicator.size)
-    }
+    let divisions = divide(batches)
     let consumers = (0..<communicator.size).map { rank in divisions.flatMap { $0[rank] } }
     var measurement = Measurement()
     try communicator.barrier()
