@@ -75,21 +75,26 @@ def peer_model(options, scratch):
 def commands(options, data, folder):
     """Name and command line of everything that is measured."""
     shared = ["--data", str(data), "--rows", str(options.rows)]
+    peers = [*shared, "--global-batch", str(options.global_batch)]
     threads = ["--threads", str(options.threads)] if options.threads else []
     listed = []
     if not options.skip_treg:
         step = [options.treg, "bench", "step", "--model", options.model, *shared, *threads]
         # The peers train plain DPO: no token rewards here either.
-        listed.append(("treg", [*step, "--batch", str(options.treg_batch), "--treg_alpha", "0", "--json"]))
+        listed.append(("treg", [*step, "--batch", str(options.global_batch), "--treg_alpha", "0", "--json"]))
     for size in [] if options.skip_trl else options.batch_sizes:
         script = str(ROOT / "Benchmarks" / "trl_dpo.py")
         listed.append((
             f"TRL DPOTrainer, batch {size}",
-            [options.python, script, "--model", folder, *shared, *threads, "--batch-size", str(size)],
+            [options.python, script, "--model", folder, *peers, *threads, "--batch-size", str(size)],
         ))
     if not options.skip_torch:
         script = str(ROOT / "Benchmarks" / "torch_step.py")
-        listed.append(("PyTorch by hand", [options.python, script, "--model", folder, *shared, *threads]))
+        for size in options.torch_batch_sizes:
+            listed.append((
+                f"PyTorch by hand, {size} packed",
+                [options.python, script, "--model", folder, *peers, *threads, "--batch-size", str(size)],
+            ))
     return listed
 
 
@@ -109,16 +114,21 @@ def print_table(results):
 
 
 def print_ratio(results):
-    """treg's median tokens/s over the best of TRL's; also the check that both saw the same tokens."""
-    peers = {name: medians(runs) for name, runs in results.items() if name.startswith("TRL")}
-    if "treg" not in results or not peers:
+    """treg's median tokens/s over the best of TRL's and of PyTorch's; also the check that all saw the same tokens."""
+    if "treg" not in results:
         return
     own = medians(results["treg"])
-    name, best = max(peers.items(), key=lambda item: item[1]["tokens_per_second"])
+    for label, start in (("trl", "TRL"), ("torch", "PyTorch")):
+        peers = {name: medians(runs) for name, runs in results.items() if name.startswith(start)}
+        if peers:
+            print_ratio_against(label, own, *max(peers.items(), key=lambda item: item[1]["tokens_per_second"]))
+
+
+def print_ratio_against(label, own, name, best):
     if abs(own["tokens"] - best["tokens"]) > 0.001 * best["tokens"]:
-        say(f"treg counted {own['tokens']:.0f} tokens and TRL {best['tokens']:.0f}: the ratio is taken of seconds")
-    print(f"best peer: {name}; peak memory of treg {own['peak_memory'] / best['peak_memory']:.2f} of it")
-    print(f"ratio_vs_trl_best={best['seconds'] / own['seconds']:.2f}")
+        say(f"treg counted {own['tokens']:.0f} tokens and {name} {best['tokens']:.0f}: the ratio is taken of seconds")
+    print(f"best of its kind: {name}; peak memory of treg {own['peak_memory'] / best['peak_memory']:.2f} of it")
+    print(f"ratio_vs_{label}_best={best['seconds'] / own['seconds']:.2f}")
 
 
 def measure(options):
@@ -141,7 +151,7 @@ def measure(options):
                 say(f"{repeat + 1}/{options.repeats} {name}: {run['tokens_per_second']:.1f} tokens/s")
     if not results:
         raise Failure(64, "nothing to measure: everything is skipped")
-    print(f"{options.rows} pairs of {Path(data).name}, fp32, reference pass included, medians of {options.repeats}")
+    print(f"{options.rows} pairs of {Path(data).name}, {options.global_batch} a step, fp32, reference pass included, medians of {options.repeats}")
     print_table(results)
     print_ratio(results)
     if options.report:
@@ -159,7 +169,8 @@ def main():
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=0, help="0: every program's own choice")
     parser.add_argument("--batch-sizes", type=lambda text: [int(part) for part in text.split(",")], default=[1, 2, 4])
-    parser.add_argument("--treg-batch", type=int, default=1, help="pairs of treg's optimizer steps")
+    parser.add_argument("--torch-batch-sizes", type=lambda text: [int(part) for part in text.split(",")], default=[1, 4])
+    parser.add_argument("--global-batch", type=int, default=8, help="pairs of an optimizer step, for all")
     parser.add_argument("--report")
     parser.add_argument("--skip-treg", action="store_true")
     parser.add_argument("--skip-trl", action="store_true")

@@ -97,6 +97,7 @@ def main():
     parser.add_argument("--data", required=True)
     parser.add_argument("--rows", type=int, default=24)
     parser.add_argument("--batch-size", type=int, default=1)
+    parser.add_argument("--global-batch", type=int, default=0, help="pairs of an optimizer step; 0: the batch size")
     parser.add_argument("--threads", type=int, default=0, help="0: what PyTorch chooses")
     parser.add_argument("--beta", type=float, default=0.1)
     options = parser.parse_args()
@@ -110,11 +111,16 @@ def main():
     with torch.no_grad():
         reference = [response_log_probs(model, batch)[0] for batch in batches(rows, options.batch_size)]
     losses = []
+    size = options.global_batch or options.batch_size
+    done = 0
     for batch, expected in zip(batches(rows, options.batch_size), reference):
         sums, _ = response_log_probs(model, batch)
         rewards = options.beta * (sums - expected)
-        loss = functional.softplus(rewards[:, 1] - rewards[:, 0]).mean()
+        loss = functional.softplus(rewards[:, 1] - rewards[:, 0]).sum() / min(size, len(rows) - done // size * size)
         loss.backward()
+        done += len(batch)
+        if done % size and done < len(rows):
+            continue
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

@@ -49,6 +49,7 @@ def main():
     parser.add_argument("--data", required=True)
     parser.add_argument("--rows", type=int, default=24)
     parser.add_argument("--batch-size", type=int, default=1)
+    parser.add_argument("--global-batch", type=int, default=0, help="pairs of an optimizer step; 0: the batch size")
     parser.add_argument("--threads", type=int, default=0, help="0: what PyTorch chooses")
     parser.add_argument("--beta", type=float, default=0.1)
     options = parser.parse_args()
@@ -60,7 +61,7 @@ def main():
     clock = StepClock()
     with tempfile.TemporaryDirectory() as scratch:
         settings = DPOConfig(
-            output_dir=scratch, per_device_train_batch_size=options.batch_size, gradient_accumulation_steps=1,
+            output_dir=scratch, per_device_train_batch_size=options.batch_size, gradient_accumulation_steps=max(1, options.global_batch // options.batch_size),
             num_train_epochs=1, learning_rate=5e-7, beta=options.beta, max_length=2048, bf16=False, use_cpu=True,
             gradient_checkpointing=False, report_to=[], save_strategy="no", logging_steps=1, disable_tqdm=True, seed=42,
         )

@@ -183,6 +183,9 @@ extension ConfigurationKey {
     keys: [
       ConfigurationKey(
         "seed", \.seed, .integer("a whole number of at least 0") { $0 >= 0 }, .trajectory, "the order of rows"),
+      ConfigurationKey(
+        "profile", \.profile, .flag, .free, "true: run/trace.json shows what each rank did when, of the first 100 steps"
+      ),
       ConfigurationKey("threads", \.threads, .automaticCount, .free, "threads of a rank"),
       ConfigurationKey(
         "gradient_exchange", \.gradientExchange, .choice, .free,

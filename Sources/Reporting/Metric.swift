@@ -30,6 +30,9 @@ package enum Metric: String, Sendable, CaseIterable {
   case tokensPerSecond = "perf/tokens_per_second"
   case stepSeconds = "perf/step_seconds"
   case peakMemory = "perf/peak_memory"
+  case mfu = "perf/mfu"
+  case imbalance = "perf/imbalance"
+  case exposedCommunication = "perf/comm_exposed"
 
   var isWhole: Bool { [.step, .numTokens, .peakMemory].contains(self) }
 

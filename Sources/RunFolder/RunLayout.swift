@@ -13,6 +13,8 @@ package struct RunLayout: Sendable, Equatable {
   package var facts: String { FileSystem.join(run, "run.json") }
   package var status: String { FileSystem.join(run, "status.json") }
   package var metrics: String { FileSystem.join(run, "metrics.jsonl") }
+  /// What each rank did when, for Chrome's and Perfetto's viewers; of runs with `profile`.
+  package var trace: String { FileSystem.join(run, "trace.json") }
   package var lock: String { FileSystem.join(run, "lock") }
   /// A file that users create to end the run after the step, with a checkpoint.
   package var stop: String { FileSystem.join(run, "stop") }

@@ -1,4 +1,5 @@
 import Collectives
+import Compute
 import Evaluation
 import PreferenceData
 import Reporting
@@ -14,6 +15,9 @@ struct StepLoop {
   private let layout: RunLayout
   private let group: FolderGroup
   private let stop: StopRequest
+  private let timeline: StepTimeline
+  /// Operations per second of this rank's products alone.
+  private let productRate: Double
   private var plan: EpochPlan
   /// Scores of this rank's rows in some steps, the one under way among them.
   private var stepScores: (steps: Range<Int>, rows: [Int: RowScores])?
@@ -29,8 +33,9 @@ struct StepLoop {
 
   /// Collective.
   init(
-    setup: TrainingSetup, trainer: Trainer, scores: ScoreExchange?, heldScores: ScoreExchange?, layout: RunLayout,
-    group: FolderGroup, stop: StopRequest, startStep: Int, tokenCount: Int
+    setup: TrainingSetup, trainer: Trainer, timeline: StepTimeline, scores: ScoreExchange?,
+    heldScores: ScoreExchange?, layout: RunLayout, group: FolderGroup, stop: StopRequest, startStep: Int,
+    tokenCount: Int
   ) throws {
     self.setup = setup
     self.trainer = trainer
@@ -38,6 +43,9 @@ struct StepLoop {
     self.layout = layout
     self.group = group
     self.stop = stop
+    self.timeline = timeline
+    let stopwatch = Stopwatch()
+    productRate = ProductRate.measure(workers: trainer.model.workers, clock: { stopwatch.seconds })
     plan = setup.plan
     step = startStep
     self.tokenCount = tokenCount
@@ -64,21 +72,24 @@ struct StepLoop {
     let total = plan.stepCount
     let writer = communicator.rank == 0 ? try MetricsWriter(layout.metrics, resumedStep: step) : nil
     var progress = Progress("training", total: max(total, 1), from: step, isSpeaking: communicator.rank == 0)
-    var window = Window()
+    var window = Window(timeline)
     var saved = step
     status.state = .training
     if step == 0, configuration.evalSteps != nil { try evaluate(writer) }
     while step < total {
       entering(step + 1)
+      timeline.begin(step: step + 1)
       let stopwatch = Stopwatch()
       let report = try takeStep()
       step += 1
       tokenCount += report.metrics.tokenCount
       window.add(report, seconds: stopwatch.seconds)
       if step % configuration.loggingSteps == 0 || step == total {
-        let line = window.line(step: step, epoch: plan.epochs(afterSteps: step), tokenCount: tokenCount)
+        let line = try window.line(
+          step: step, epoch: plan.epochs(afterSteps: step), tokenCount: tokenCount, timeline: timeline,
+          productRate: productRate, communicator: communicator)
         try writer?.append(line)
-        window = Window()
+        window = Window(timeline)
         status.step = step
         status.epoch = plan.epochs(afterSteps: step)
         if group.leads { try status.write(to: layout.status) }
@@ -171,6 +182,18 @@ private struct Window {
   private var learningRate = 0.0
   private var seconds = 0.0
   private var steps = 0
+  /// What the timeline held when the window began.
+  private let passes, communication, operations: Double
+
+  init(_ timeline: StepTimeline) {
+    passes = Self.passes(timeline)
+    communication = timeline.seconds(.communication)
+    operations = timeline.operations
+  }
+
+  private static func passes(_ timeline: StepTimeline) -> Double {
+    timeline.seconds(.forward) + timeline.seconds(.backward)
+  }
 
   mutating func add(_ report: Trainer.StepReport, seconds: Double) {
     if metrics == nil { metrics = report.metrics } else { metrics! += report.metrics }
@@ -180,7 +203,10 @@ private struct Window {
     steps += 1
   }
 
-  func line(step: Int, epoch: Double, tokenCount: Int) -> MetricsLine {
+  /// Collective: what ranks spent is put together.
+  func line(
+    step: Int, epoch: Double, tokenCount: Int, timeline: StepTimeline, productRate: Double, communicator: Communicator
+  ) throws -> MetricsLine {
     var line = MetricsLine(step: step, epoch: epoch)
     metrics?.fill(&line)
     line[.learningRate] = learningRate
@@ -189,6 +215,15 @@ private struct Window {
     line[.tokensPerSecond] = Double(metrics?.tokenCount ?? 0) / max(seconds, 1e-9)
     line[.stepSeconds] = seconds / Double(max(steps, 1))
     line[.peakMemory] = ProcessMemory.peakBytes.map(Double.init)
+    let own = Self.passes(timeline) - passes
+    var slowest = Int64(own * 1e9)
+    try communicator.maximum(&slowest)
+    var sums = [own, timeline.seconds(.communication) - communication, timeline.operations - operations, productRate]
+    for index in sums.indices { try communicator.sum(&sums[index]) }
+    let ranks = Double(communicator.size)
+    line[.mfu] = sums[2] / max(seconds * sums[3], 1e-9)
+    line[.imbalance] = Double(slowest) / 1e9 / max(sums[0] / ranks, 1e-9)
+    line[.exposedCommunication] = sums[1] / ranks / max(seconds, 1e-9)
     return line
   }
 }

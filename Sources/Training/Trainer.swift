@@ -38,6 +38,7 @@ package final class Trainer {
   private let exchange: Exchange
   private let schedule: LearningRateSchedule
   private let maximumNorm: Double
+  private let timeline: StepTimeline
   private let microBatchTokens: Int
   /// Laid out as the weights that train; what ``computeGradient(_:scores:globalCount:)`` left.
   let gradients: FloatBuffer
@@ -48,10 +49,12 @@ package final class Trainer {
   /// - Parameters:
   ///   - reference: the frozen model; needed where the objective needs its vocabulary.
   ///   - control: what is done to token rewards before the objective sees them.
+  ///   - timeline: is told what the parts of a step take.
   package init(
     model: Transformer, reference: Transformer? = nil, objective: any Objective,
     control: TokenRewardControl = TokenRewardControl(.none), communicator: Communicator, exchange: Exchange,
-    schedule: LearningRateSchedule, adamW: AdamW.Options, maximumNorm: Double, microBatchTokens: Int
+    schedule: LearningRateSchedule, adamW: AdamW.Options, maximumNorm: Double, microBatchTokens: Int,
+    timeline: StepTimeline = StepTimeline()
   ) {
     precondition(!objective.needs.referenceVocabulary || reference != nil, "\(objective.name) needs the reference")
     self.model = model
@@ -63,6 +66,7 @@ package final class Trainer {
     self.schedule = schedule
     self.maximumNorm = maximumNorm
     self.microBatchTokens = microBatchTokens
+    self.timeline = timeline
     let count = model.trained.bufferCount
     switch exchange {
     case .reduceScatter: shards = ShardLayout(count: count, ranks: communicator.size).shards
@@ -88,9 +92,11 @@ package final class Trainer {
     let rate = schedule.rate(at: optimizer.step)
     // As torch.nn.utils.clip_grad_norm_.
     let clip = maximumNorm > 0 ? min(1, maximumNorm / (norm + 1e-6)) : 1
-    optimizer.update(
-      parameters: masters.own, gradients: gradients, gradientScale: Float(clip), learningRate: rate)
-    try masters.publish()
+    timeline.measure(.optimizer) {
+      optimizer.update(
+        parameters: masters.own, gradients: gradients, gradientScale: Float(clip), learningRate: rate)
+    }
+    try timeline.measure(.communication) { try masters.publish() }
     return StepReport(metrics: metrics, gradientNorm: norm, learningRate: rate)
   }
 
@@ -102,12 +108,12 @@ package final class Trainer {
   func computeGradient(
     _ pairs: [TokenizedPair], scores: [RowScores], globalCount: Int
   ) throws -> (metrics: PreferenceMetrics, norm: Double) {
-    gradients.clear()
+    timeline.measure(.optimizer) { gradients.clear() }
     var metrics = newMetrics
     for batch in Division.microBatches(
       Array(pairs.indices), costs: pairs.map(\.tokenCount), maxTokens: microBatchTokens)
     {
-      let (packed, statistics) = forward(batch.map { pairs[$0] }, forBackward: true)
+      let (packed, statistics) = timeline.measure(.forward) { forward(batch.map { pairs[$0] }, forBackward: true) }
       var coefficients = TargetCoefficients(zerosFor: statistics)
       for (tree, index) in batch.enumerated() {
         let (chosen, rejected) = (packed.targets(tree: tree, sequence: 0), packed.targets(tree: tree, sequence: 1))
@@ -118,19 +124,20 @@ package final class Trainer {
         coefficients.set(chosen, own.chosen)
         coefficients.set(rejected, own.rejected)
       }
-      model.backward(packed, coefficients: coefficients, gradients: gradients)
+      timeline.measure(.backward) {
+        model.backward(packed, coefficients: coefficients, gradients: gradients)
+      }
+      timeline.operations += model.operations(of: packed, backward: true)
     }
-    try metrics.combine(communicator)
-    var square: Double
-    switch exchange {
-    case .reduceScatter:
-      try communicator.reduceScatter(gradients.all, shards: shards)
-      square = optimizer.sumOfSquares(of: gradients)
-      try communicator.sum(&square)
-    case .allReduce:
-      try communicator.sum(gradients.all)
-      square = optimizer.sumOfSquares(of: gradients)
+    try timeline.measure(.communication) {
+      try metrics.combine(communicator)
+      switch exchange {
+      case .reduceScatter: try communicator.reduceScatter(gradients.all, shards: shards)
+      case .allReduce: try communicator.sum(gradients.all)
+      }
     }
+    var square = timeline.measure(.optimizer) { optimizer.sumOfSquares(of: gradients) }
+    if case .reduceScatter = exchange { try timeline.measure(.communication) { try communicator.sum(&square) } }
     let norm = square.squareRoot()
     guard norm.isFinite, metrics.loss.isFinite else {
       throw TregError(

@@ -120,15 +120,16 @@ package final class TrainingRun {
         isOnAllRanks: true)
     }
 
-    let trainer = setup.trainer(of: model, reference: reference)
+    let timeline = StepTimeline(records: configuration.profile)
+    let trainer = setup.trainer(of: model, reference: reference, timeline: timeline)
     if let resumed {
       try store.load(resumed.state, from: resumed.path, into: trainer)
       note("resuming from \(resumed.path) at step \(resumed.state.step)")
     }
     phase = "training"
     var loop = try StepLoop(
-      setup: setup, trainer: trainer, scores: scores, heldScores: heldScores, layout: layout, group: group, stop: stop,
-      startStep: resumed?.state.step ?? 0, tokenCount: resumed?.state.tokenCount ?? 0)
+      setup: setup, trainer: trainer, timeline: timeline, scores: scores, heldScores: heldScores, layout: layout,
+      group: group, stop: stop, startStep: resumed?.state.step ?? 0, tokenCount: resumed?.state.tokenCount ?? 0)
     let files = TrainedModelFiles(setup.source, model: model, shardBytes: configuration.maxShardSize)
     func save(_ step: Int, _ tokens: Int) throws {
       phase = "saving"
@@ -140,6 +141,7 @@ package final class TrainingRun {
       phase = "training"
     }
     let reason = try loop.run(status: &status, entering: { self.step = $0 }, save: save)
+    if configuration.profile { try writeTrace(timeline) }
     if let reason {
       status.state = .stopped
       status.message = "stopped at step \(loop.step), checkpoint saved"
@@ -161,6 +163,18 @@ package final class TrainingRun {
     try leaderDoes(group) { try status.write(to: layout.status) }
     if speaks { Console.print(layout.root) }
     return .done
+  }
+
+  /// Collective: all ranks' lanes in one file.
+  private func writeTrace(_ timeline: StepTimeline) throws {
+    let lane = timeline.trace(rank: communicator.rank, host: communicator.hostName)
+    let lanes = try communicator.allGather(bytes: Array(lane.utf8))
+    try communicator.agree {
+      guard speaks else { return }
+      let text = lanes.map { String(decoding: $0, as: UTF8.self) }.joined(separator: ",\n")
+      try AtomicFile.write("{\"traceEvents\":[\n\(text)\n]}\n", to: layout.trace)
+      Console.note("profile: \(layout.trace), for chrome://tracing or Perfetto")
+    }
   }
 
   private func check(_ state: RunState) throws {

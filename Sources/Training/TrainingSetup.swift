@@ -99,7 +99,8 @@ struct TrainingSetup {
   ///   - totalSteps: steps that the learning rate's course spans; nil: those of the plan.
   ///   - reference: the frozen model, where the objective needs its vocabulary.
   func trainer(
-    of model: Transformer, reference: Transformer? = nil, exchange: Trainer.Exchange? = nil, totalSteps: Int? = nil
+    of model: Transformer, reference: Transformer? = nil, exchange: Trainer.Exchange? = nil, totalSteps: Int? = nil,
+    timeline: StepTimeline = StepTimeline()
   ) -> Trainer {
     Trainer(
       model: model, reference: reference, objective: objective, control: configuration.tokenRewardControl,
@@ -109,7 +110,7 @@ struct TrainingSetup {
       adamW: AdamW.Options(
         beta1: configuration.adamBeta1, beta2: configuration.adamBeta2, epsilon: configuration.adamEpsilon,
         weightDecay: configuration.weightDecay),
-      maximumNorm: configuration.maxGradNorm, microBatchTokens: microBatchTokens)
+      maximumNorm: configuration.maxGradNorm, microBatchTokens: microBatchTokens, timeline: timeline)
   }
 
   /// The frozen model.

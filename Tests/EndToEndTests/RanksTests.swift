@@ -50,6 +50,34 @@ extension EndToEndTests {
       #expect(try first.modelBytes() == second.modelBytes())
     }
 
+    /// One lane a rank in a trace, and what ranks spend in the metrics.
+    @Test func aProfileShowsWhatEveryRankDid() throws {
+      let scratch = try Scratch()
+      let run = try Program.treg(Tiny.train(scratch.path("out"), "--profile", "true"), ranks: 2)
+      try #require(run.exitCode == 0, "\(run.errors)")
+      let trace = try JSONSerialization.jsonObject(
+        with: Data(contentsOf: URL(fileURLWithPath: scratch.path("out") + "/run/trace.json")))
+      let events = try #require((trace as? [String: Any])?["traceEvents"] as? [[String: Any]])
+      for rank in 0..<2 {
+        let own = events.filter { $0["tid"] as? Int == rank && $0["ph"] as? String == "X" }
+        #expect(
+          Set(own.compactMap { $0["name"] as? String }) == ["forward", "backward", "communication", "optimizer"])
+        #expect(Set(own.compactMap { ($0["args"] as? [String: Any])?["step"] as? Int }) == Set(1...10))
+        var end = 0
+        for event in own {
+          let start = try #require(event["ts"] as? Int)
+          #expect(start >= end, "events of a rank overlap")
+          end = start + (try #require(event["dur"] as? Int))
+        }
+      }
+      for line in try FinishedRun(scratch.path("out")).metrics() {
+        let (use, imbalance) = (try #require(line["perf/mfu"]?.double), try #require(line["perf/imbalance"]?.double))
+        #expect(use > 0 && imbalance >= 1 && imbalance <= 2, "\(use), \(imbalance)")
+        let exposed = try #require(line["perf/comm_exposed"]?.double)
+        #expect(exposed > 0 && exposed < 1)
+      }
+    }
+
     /// Every node has a disk of its own: each rank names its own folder.
     @Test func ranksWithPrivateFolders() throws {
       let scratch = try Scratch()
