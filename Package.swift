@@ -49,9 +49,7 @@ let package = Package(
     .systemLibrary(name: "CMPI", path: "CMPI/include"),
     .target(
       name: "CKernels", path: "Sources/CKernels",
-      // libmvec holds the vector expf that the loops of this target turn into; Linux on x86-64 and aarch64 has it.
-      cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-ffp-contract=on", "-fveclib=libmvec"])],
-      linkerSettings: [.linkedLibrary("mvec", .when(platforms: [.linux])), .linkedLibrary("m")]),
+      cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-ffp-contract=on"])], linkerSettings: [.linkedLibrary("m")]),
 
     // Ground floor.
     room("OrderedJSON", [collections]),
