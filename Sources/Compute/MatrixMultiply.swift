@@ -1,6 +1,10 @@
 import CBLAS
 import CKernels
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// Matrix products on one thread, row-major. Legend: T rows, N outputs, K inputs.
 ///
 /// By kernels of our own on a CPU with AVX2, where they are faster at a training step's shapes than OpenBLAS, which packs
@@ -10,8 +14,9 @@ package enum MatrixMultiply {
     case own, blas
   }
 
-  /// What makes the products of this process.
-  package static let kernels: Kernels = tk_gemm_is_supported() ? .own : .blas
+  /// What makes the products of this process. `TREG_PRODUCTS=blas` keeps to the BLAS, for comparisons.
+  package static let kernels: Kernels =
+    tk_gemm_is_supported() && getenv("TREG_PRODUCTS").map { String(cString: $0) } != "blas" ? .own : .blas
 
   /// The linked BLAS with its version, its build, and the kernels that it chose for this CPU.
   package static var libraryName: String {
