@@ -11,24 +11,42 @@ import CKernels
 package final class FloatBuffer: @unchecked Sendable {
   package let pointer: UnsafeMutablePointer<Float>
   package let count: Int
+  /// What a large buffer lies in; nil: allocated.
+  private let mapping: UnsafeMutableRawBufferPointer?
 
   /// - Precondition: `count` is not negative and the system has the memory.
   package init(count: Int) {
     precondition(count >= 0, "a buffer of \(count) floats")
-    // Whole huge pages for large buffers: their faults and TLB misses are what big models feel.
-    let alignment = count >= 1 << 20 ? 1 << 21 : 64
     let bytes = max(count * MemoryLayout<Float>.stride, 64)
-    var memory: UnsafeMutableRawPointer?
-    guard posix_memalign(&memory, alignment, bytes) == 0, let memory else {
-      preconditionFailure("no memory for \(bytes) bytes")
-    }
-    if alignment > 64 { _ = madvise(memory, bytes, MADV_HUGEPAGE) }
-    memset(memory, 0, bytes)
-    pointer = memory.assumingMemoryBound(to: Float.self)
     self.count = count
+    guard bytes >= Self.mappedBytes else {
+      var memory: UnsafeMutableRawPointer?
+      guard posix_memalign(&memory, 64, bytes) == 0, let memory else {
+        preconditionFailure("no memory for \(bytes) bytes")
+      }
+      memset(memory, 0, bytes)
+      mapping = nil
+      pointer = memory.assumingMemoryBound(to: Float.self)
+      return
+    }
+    // Mapped pages are zero without being written, so each is first touched by the thread that needs it. Whole huge pages:
+    // their faults and TLB misses are what big models feel.
+    let length = bytes + Self.hugePage
+    let start = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    guard let start, start != MAP_FAILED else { preconditionFailure("no memory for \(bytes) bytes") }
+    _ = madvise(start, length, MADV_HUGEPAGE)
+    mapping = UnsafeMutableRawBufferPointer(start: start, count: length)
+    let place = (Int(bitPattern: start) + Self.hugePage - 1) / Self.hugePage * Self.hugePage
+    pointer = UnsafeMutableRawPointer(bitPattern: place)!.assumingMemoryBound(to: Float.self)
   }
 
-  deinit { free(pointer) }
+  /// Buffers from this size on have a mapping of their own.
+  private static let mappedBytes = 4 << 20
+  private static let hugePage = 1 << 21
+
+  deinit {
+    if let mapping { munmap(mapping.baseAddress, mapping.count) } else { free(pointer) }
+  }
 
   package var all: UnsafeMutableBufferPointer<Float> { UnsafeMutableBufferPointer(start: pointer, count: count) }
 
