@@ -313,13 +313,39 @@ void tk_gemm_nt(
   }
 }
 
+// c[height, width] from `height` rows of a and all columns of b, `count` summed values. The next columns and the tile's
+// results are on their way while a tile is multiplied.
+TK_INLINE void tk_multiply_rows(
+  const bool interleaved, float *c, int64_t cStride, const float *a, int64_t aStride, const float *b, int64_t bStride,
+  int64_t height, int64_t width, int64_t count, bool adds) {
+  int64_t tiles = (height + TILE_ROWS - 1) / TILE_ROWS;
+  for (int64_t j = 0; j < width; j += TILE_COLUMNS) {
+    int64_t columns = tk_least(TILE_COLUMNS, width - j);
+    tk_pack(tk_columns, b + j, bStride, count, columns);
+    bool isLast = j + TILE_COLUMNS >= width;
+    for (int64_t tile = 0; tile < tiles; tile++) {
+      float *target = c + tile * TILE_ROWS * cStride + j;
+      int64_t rows = tk_least(TILE_ROWS, height - tile * TILE_ROWS);
+      if (!isLast)
+        tk_fetch_lines(b + j + TILE_COLUMNS, bStride, tile * count / tiles, (tile + 1) * count / tiles);
+      for (int64_t i = 0; i < rows; i++) __builtin_prefetch(target + i * cStride, 1, 3);
+      if (interleaved)
+        tk_tile_of_interleaved(
+          rows, a + tile * TILE_ROWS * count, tk_columns, count, target, cStride, columns);
+      else
+        tk_tile_of_rows(
+          rows, a + tile * TILE_ROWS * aStride, aStride, tk_columns, count, target, cStride, columns, adds);
+    }
+  }
+}
+
 TK_AVX2
 void tk_gemm_nn(
   float *dx, int64_t dxStride, const float *dy, int64_t dyStride, const float *w, int64_t wStride, int64_t rows,
   int64_t outputs, int64_t inputs, bool adds) {
   int64_t block = tk_block(outputs), group = tk_group(rows, ROW_GROUP, TILE_ROWS);
   for (int64_t first = 0; first < rows; first += group) {
-    int64_t height = tk_least(group, rows - first), tiles = (height + TILE_ROWS - 1) / TILE_ROWS;
+    int64_t height = tk_least(group, rows - first);
     for (int64_t k = 0; k < outputs; k += block) {
       int64_t count = tk_least(block, outputs - k);
       const float *a = dy + first * dyStride + k;
@@ -329,20 +355,9 @@ void tk_gemm_nn(
         a = tk_rows;
         stride = count;
       }
-      for (int64_t j = 0; j < inputs; j += TILE_COLUMNS) {
-        const float *b = w + k * wStride + j;
-        tk_pack(tk_columns, b, wStride, count, tk_least(TILE_COLUMNS, inputs - j));
-        bool isLast = j + TILE_COLUMNS >= inputs;
-        for (int64_t tile = 0; tile < tiles; tile++) {
-          float *c = dx + (first + tile * TILE_ROWS) * dxStride + j;
-          int64_t n = tk_least(TILE_ROWS, height - tile * TILE_ROWS);
-          if (!isLast) tk_fetch_lines(b + TILE_COLUMNS, wStride, tile * count / tiles, (tile + 1) * count / tiles);
-          for (int64_t i = 0; i < n; i++) __builtin_prefetch(c + i * dxStride, 1, 3);
-          tk_tile_of_rows(
-            n, a + tile * TILE_ROWS * stride, stride, tk_columns, count, c, dxStride,
-            tk_least(TILE_COLUMNS, inputs - j), adds || k > 0);
-        }
-      }
+      tk_multiply_rows(
+        false, dx + first * dxStride, dxStride, a, stride, w + k * wStride, wStride, height, inputs, count,
+        adds || k > 0);
     }
   }
 }
@@ -353,24 +368,12 @@ void tk_gemm_tn(
   int64_t outputs, int64_t inputs) {
   int64_t block = tk_block(rows), group = tk_group(outputs, ROW_GROUP, TILE_ROWS);
   for (int64_t first = 0; first < outputs; first += group) {
-    int64_t height = tk_least(group, outputs - first), tiles = (height + TILE_ROWS - 1) / TILE_ROWS;
+    int64_t height = tk_least(group, outputs - first);
     for (int64_t k = 0; k < rows; k += block) {
       int64_t count = tk_least(block, rows - k);
       tk_interleave(tk_rows, dy + k * dyStride + first, dyStride, count, height);
-      for (int64_t j = 0; j < inputs; j += TILE_COLUMNS) {
-        const float *b = x + k * xStride + j;
-        tk_pack(tk_columns, b, xStride, count, tk_least(TILE_COLUMNS, inputs - j));
-        bool isLast = j + TILE_COLUMNS >= inputs;
-        for (int64_t tile = 0; tile < tiles; tile++) {
-          float *c = dw + (first + tile * TILE_ROWS) * dwStride + j;
-          int64_t n = tk_least(TILE_ROWS, height - tile * TILE_ROWS);
-          if (!isLast) tk_fetch_lines(b + TILE_COLUMNS, xStride, tile * count / tiles, (tile + 1) * count / tiles);
-          for (int64_t i = 0; i < n; i++) __builtin_prefetch(c + i * dwStride, 1, 3);
-          tk_tile_of_interleaved(
-            n, tk_rows + tile * TILE_ROWS * count, tk_columns, count, c, dwStride,
-            tk_least(TILE_COLUMNS, inputs - j));
-        }
-      }
+      tk_multiply_rows(
+        true, dw + first * dwStride, dwStride, tk_rows, 0, x + k * xStride, xStride, height, inputs, count, true);
     }
   }
 }

@@ -48,6 +48,12 @@ package final class FloatBuffer: @unchecked Sendable {
     if let mapping { munmap(mapping.baseAddress, mapping.count) } else { free(pointer) }
   }
 
+  /// Small and varied values, for benchmarks: no denormal number slows a kernel down.
+  package convenience init(variedCount count: Int) {
+    self.init(count: count)
+    for index in 0..<count { pointer[index] = Float(index % 61 - 30) / 64 }
+  }
+
   package var all: UnsafeMutableBufferPointer<Float> { UnsafeMutableBufferPointer(start: pointer, count: count) }
 
   /// The floats of a range. - Precondition: the range lies inside the buffer.

@@ -28,7 +28,8 @@ package enum MatrixMultiply {
   @inline(__always)
   package static func forward(
     y: UnsafeMutablePointer<Float>, x: UnsafePointer<Float>, w: UnsafePointer<Float>, rows: Int, outputs: Int,
-    inputs: Int, yStride: Int? = nil, xStride: Int? = nil, wStride: Int? = nil, accumulate: Bool = false
+    inputs: Int, yStride: Int? = nil, xStride: Int? = nil, wStride: Int? = nil, accumulate: Bool = false,
+    by kernels: Kernels = Self.kernels
   ) {
     if kernels == .own {
       return tk_gemm_nt(
@@ -44,7 +45,8 @@ package enum MatrixMultiply {
   @inline(__always)
   package static func backwardInput(
     dx: UnsafeMutablePointer<Float>, dy: UnsafePointer<Float>, w: UnsafePointer<Float>, rows: Int, outputs: Int,
-    inputs: Int, dxStride: Int? = nil, dyStride: Int? = nil, wStride: Int? = nil, accumulate: Bool = false
+    inputs: Int, dxStride: Int? = nil, dyStride: Int? = nil, wStride: Int? = nil, accumulate: Bool = false,
+    by kernels: Kernels = Self.kernels
   ) {
     if kernels == .own {
       return tk_gemm_nn(
@@ -60,7 +62,8 @@ package enum MatrixMultiply {
   @inline(__always)
   package static func backwardWeight(
     dw: UnsafeMutablePointer<Float>, dy: UnsafePointer<Float>, x: UnsafePointer<Float>, rows: Int, outputs: Int,
-    inputs: Int, dwStride: Int? = nil, dyStride: Int? = nil, xStride: Int? = nil
+    inputs: Int, dwStride: Int? = nil, dyStride: Int? = nil, xStride: Int? = nil,
+    by kernels: Kernels = Self.kernels
   ) {
     if kernels == .own {
       return tk_gemm_tn(

@@ -46,14 +46,16 @@ package struct ProductShape: Hashable, Sendable {
   package func run(
     wide: UnsafeMutablePointer<Float>, narrow: UnsafeMutablePointer<Float>, weight: UnsafeMutablePointer<Float>
   ) {
-    let (t, n, k) = (blasint(rows), blasint(outputs), blasint(inputs))
     switch kind {
     case .forward:
-      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, t, n, k, 1, narrow, k, weight, k, 0, wide, n)
+      MatrixMultiply.forward(
+        y: wide, x: narrow, w: weight, rows: rows, outputs: outputs, inputs: inputs, by: .blas)
     case .backwardInput:
-      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, t, k, n, 1, wide, n, weight, k, 0, narrow, k)
+      MatrixMultiply.backwardInput(
+        dx: narrow, dy: wide, w: weight, rows: rows, outputs: outputs, inputs: inputs, by: .blas)
     case .backwardWeight:
-      cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, n, k, t, 1, wide, n, narrow, k, 1, weight, k)
+      MatrixMultiply.backwardWeight(
+        dw: weight, dy: wide, x: narrow, rows: rows, outputs: outputs, inputs: inputs, by: .blas)
     }
   }
 

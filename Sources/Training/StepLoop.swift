@@ -219,7 +219,7 @@ private struct Window {
     var slowest = Int64(own * 1e9)
     try communicator.maximum(&slowest)
     var sums = [own, timeline.seconds(.communication) - communication, timeline.operations - operations, productRate]
-    for index in sums.indices { try communicator.sum(&sums[index]) }
+    try communicator.sum(&sums)
     let ranks = Double(communicator.size)
     line[.mfu] = sums[2] / max(seconds * sums[3], 1e-9)
     line[.imbalance] = Double(slowest) / 1e9 / max(sums[0] / ranks, 1e-9)

@@ -52,10 +52,7 @@ package struct KernelBenchmark {
     _ name: String, floats: Int, work: Measurement.Work, _ body: (UnsafeMutablePointer<Float>) -> Void
   ) -> [Measurement] {
     let buffers = (0..<workers.threads).map { _ in
-      let buffer = FloatBuffer(count: floats)
-      // Small and varied: no denormal number slows a kernel down.
-      for index in 0..<floats { buffer.pointer[index] = Float(index % 61 - 30) / 64 }
-      return buffer
+      FloatBuffer(variedCount: floats)
     }
     return Set([1, workers.threads]).sorted().map { threads in
       var best = Double.infinity

@@ -7,7 +7,7 @@ import ModelDescription
 /// BLAS's own threads and on ours with one thread to a call; the faster counts.
 package struct ProductReplay {
   /// Products of each size and how many there are of it.
-  package private(set) var counts: [ProductShape: Int] = [:]
+  private var counts: [ProductShape: Int] = [:]
 
   /// Targets whose logits are one product.
   private static let targetLimit = 1024
@@ -15,8 +15,6 @@ package struct ProductReplay {
   private static let smallOperations = 5e7
 
   package init() {}
-
-  package var operations: Double { counts.reduce(0) { $0 + $1.key.operations * Double($1.value) } }
 
   /// Adds the products of a forward pass, and of the backward pass that follows it.
   package mutating func add(_ batch: PackedBatch, of model: ModelDescription, backward: Bool) {
@@ -68,16 +66,13 @@ package struct ProductReplay {
       room.narrow = max(room.narrow, shape.inputCount)
       room.weight = max(room.weight, shape.weightCount)
     }
-    func buffer(_ count: Int) -> FloatBuffer {
-      let buffer = FloatBuffer(count: count)
-      for index in 0..<count { buffer.pointer[index] = Float(index % 61 - 30) / 64 }
-      return buffer
-    }
-    let (wide, narrow, weight) = (buffer(room.wide), buffer(room.narrow), buffer(room.weight))
+    let wide = FloatBuffer(variedCount: room.wide)
+    let narrow = FloatBuffer(variedCount: room.narrow)
+    let weight = FloatBuffer(variedCount: room.weight)
     // Of threads that make small products side by side.
     let small = sizes.filter { $0.operations < Self.smallOperations }
     let smallSize = small.map { max($0.outputCount, $0.inputCount, $0.weightCount) }.max() ?? 0
-    let desks = (0..<workers.threads).map { _ in (0..<3).map { _ in buffer(smallSize) } }
+    let desks = (0..<workers.threads).map { _ in (0..<3).map { _ in FloatBuffer(variedCount: smallSize) } }
     var total = 0.0
     for (shape, count) in counts {
       let isSmall = shape.operations < Self.smallOperations
