@@ -216,7 +216,7 @@ private struct Window {
     line[.stepSeconds] = seconds / Double(max(steps, 1))
     line[.peakMemory] = ProcessMemory.peakBytes.map(Double.init)
     let own = Self.passes(timeline) - passes
-    var slowest = Int64(own * 1e9)
+    var slowest = Int64((own * 1e9).rounded(.up))
     try communicator.maximum(&slowest)
     var sums = [own, timeline.seconds(.communication) - communication, timeline.operations - operations, productRate]
     try communicator.sum(&sums)
