@@ -23,8 +23,8 @@ enum {
   TILE_COLUMNS = 16,
   // Of the summed dimension: 20 KB of packed columns, which stay in the first cache while rows pass by.
   LARGEST_BLOCK = 320,
-  // Rows whose block, 300 KB, fits the second cache beside the columns.
-  ROW_GROUP = 240,
+  // Rows whose block, 450 KB, nearly fills the second cache. Every group packs all columns anew: the fewer, the better.
+  ROW_GROUP = 360,
   // Results have to be so wide that packing rows for them pays.
   NARROW = 96,
 };

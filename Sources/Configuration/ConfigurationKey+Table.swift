@@ -120,6 +120,9 @@ extension ConfigurationKey {
       ConfigurationKey(
         "micro_batch_tokens", \.microBatchTokens, .automaticCount, .free, "tokens that a rank computes at once"),
       ConfigurationKey(
+        "recompute", \.recompute, .flag, .free,
+        "true: the backward pass makes activations again, for less memory and the same bits"),
+      ConfigurationKey(
         "num_train_epochs", \.numTrainEpochs, .number("a number above 0") { $0 > 0 }, .length,
         "passes over the data; fractions count"),
       ConfigurationKey(

@@ -99,6 +99,7 @@ package struct RunConfiguration: Sendable, Equatable {
   // The machine.
   package internal(set) var seed = 42
   package internal(set) var profile = false
+  package internal(set) var recompute = false
   package internal(set) var threads = Automatic.automatic
   package internal(set) var gradientExchange = GradientExchange.reduceScatter
 

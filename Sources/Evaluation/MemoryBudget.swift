@@ -10,6 +10,7 @@ package struct MemoryBudget {
     var lowRank: LowRankLayout?
     var weightBytes: Int
     var tokens: Int
+    var recomputes: Bool
   }
 
   /// The ranks that are shown.
@@ -47,7 +48,7 @@ package struct MemoryBudget {
     own = Way(
       lowRank: configuration.usePeft ? self.adapters : nil,
       weightBytes: configuration.weightType(of: source).byteCount,
-      tokens: configuration.microBatchTokenCount)
+      tokens: configuration.microBatchTokenCount, recomputes: configuration.recompute)
   }
 
   private func formula(_ way: Way, ranks: Int = 1) -> MemoryFormula {
@@ -56,7 +57,7 @@ package struct MemoryBudget {
       model,
       .init(
         tokens: way.tokens, scoredTokens: way.tokens, shards: shards, threads: threads, weightBytes: way.weightBytes,
-        lowRank: way.lowRank, rewardElements: rewardElements,
+        lowRank: way.lowRank, recomputes: way.recomputes, rewardElements: rewardElements,
         processBytes: MemoryFormula.Workload.processBytes(ranks: ranks)))
   }
 
@@ -68,7 +69,7 @@ package struct MemoryBudget {
     var table = Table([("memory of", .left)] + Self.ranks.map { ("\($0) rank\($0 == 1 ? "" : "s")", .right) })
     var isPassed = false
     func add(_ name: String, _ lowRank: LowRankLayout?, weightBytes: Int) {
-      let way = Way(lowRank: lowRank, weightBytes: weightBytes, tokens: own.tokens)
+      let way = Way(lowRank: lowRank, weightBytes: weightBytes, tokens: own.tokens, recomputes: own.recomputes)
       let each = Self.ranks.map { formula(way, ranks: $0).totalBytes }
       table.append([name + ", each"] + each.map(MemoryFormula.readable))
       table.append(
@@ -89,10 +90,11 @@ package struct MemoryBudget {
     if let availableBytes, isPassed {
       lines.append("! is more than the \(MemoryFormula.readable(availableBytes)) that are free here")
     }
-    let heading = [
-      "one rank", "\(threads) thread\(threads == 1 ? "" : "s")", "\(own.tokens) tokens in a micro-batch",
-      own.lowRank == nil ? "all weights" : "adapters",
-    ]
+    let heading =
+      [
+        "one rank", "\(threads) thread\(threads == 1 ? "" : "s")", "\(own.tokens) tokens in a micro-batch",
+        own.lowRank == nil ? "all weights" : "adapters",
+      ] + (own.recomputes ? ["activations made again"] : [])
     return (lines + ["", heading.joined(separator: ", ") + ":", "\(formula(own))"]).joined(separator: "\n")
   }
 
@@ -106,6 +108,7 @@ package struct MemoryBudget {
     var remedies: [String] = []
     let few = own.tokens / 4
     if few >= 256, fits({ $0.tokens = few }) { remedies.append("--micro-batch-tokens \(few)") }
+    if !own.recomputes, fits({ $0.recomputes = true }) { remedies.append("--recompute true") }
     if own.weightBytes > 2, fits({ $0.weightBytes = 2 }) { remedies.append("--weights bf16") }
     if let ranks = Self.ranks.dropFirst().first(where: { fits(ranks: $0) }) {
       remedies.append("\(ranks) ranks on as many machines like this one")

@@ -11,11 +11,12 @@
 ///     optimizer    8 M / D                                        training
 ///     masters      4 M / D                                        training of weights of two bytes
 ///     reference    b N                                            when a second model is kept
-///     beside it    4 (T (k + 2 h) + S (4 h + 2) + 192 V + w)      when the reference runs beside the trained model
+///     beside it    4 (T (k + 2 h) + S (4 h + 2) + 288 V + w)      when the reference runs beside the trained model
 ///     activations  4 T (L k + 2 h)                                training; scoring keeps one layer
+///                  4 T ((L + 2) h + k)                            training that makes them again
 ///     backward     4 T b                                          training: gradients inside one layer
 ///     scored       4 S (4 h + 2)                                  states of scored tokens, and their gradients
-///     logits       4 S V                                          training, while they fit a budget; else of 192 tokens
+///     logits       4 S V                                          training, while they fit a budget; else of 288 tokens
 ///     workspace    4 · threads · w                                attention's scores, or a panel of the MLP; a widened tile
 ///     scores       12 S' + 344 R'                                 training with scores of a frozen model, of rows that a rank holds
 ///     process      program, libraries, their threads' buffers, tokenizer, rows
@@ -48,6 +49,8 @@ package struct MemoryFormula: Sendable {
     package var weightBytes: Int
     /// Low-rank adapters that train in place of the weights.
     package var lowRank: LowRankLayout?
+    /// Whether the backward pass makes activations again.
+    package var recomputes: Bool
     /// Rows whose scores the rank holds, and scored tokens in them.
     package var scoreRows = 0
     package var scoreTokens = 0
@@ -65,7 +68,7 @@ package struct MemoryFormula: Sendable {
     package init(
       purpose: Purpose = .training, tokens: Int, scoredTokens: Int, shards: Int = 1, threads: Int = 1,
       keepsReference: Bool = false, runsReference: Bool = false, weightBytes: Int = 4, lowRank: LowRankLayout? = nil,
-      scoreRows: Int = 0, scoreTokens: Int = 0, rewardElements: Int = 0, longest: Int? = nil,
+      recomputes: Bool = false, scoreRows: Int = 0, scoreTokens: Int = 0, rewardElements: Int = 0, longest: Int? = nil,
       logitBudget: Int = 256 << 20, processBytes: Int = Workload.processBytes(ranks: 1),
       threadBytes: Int = 4 << 20
     ) {
@@ -79,6 +82,7 @@ package struct MemoryFormula: Sendable {
       self.runsReference = runsReference
       self.weightBytes = weightBytes
       self.lowRank = lowRank
+      self.recomputes = recomputes
       self.scoreRows = scoreRows
       self.scoreTokens = scoreTokens
       self.rewardElements = rewardElements
@@ -130,10 +134,16 @@ package struct MemoryFormula: Sendable {
     func addRoom(_ name: String, _ formula: String, _ elements: Int) {
       add(name, "4.25 · " + formula, 4 * (elements + elements / 16))
     }
-    let layers = trains ? model.layerCount : 1
-    addRoom(
-      "activations", "\(tokens) tokens · (\(layers) layers · \(perToken) + \(2 * model.width))",
-      tokens * (layers * perToken + 2 * model.width))
+    if trains, workload.recomputes {
+      addRoom(
+        "activations", "\(tokens) tokens · (\(model.layerCount + 2) · \(model.width) + \(perToken))",
+        tokens * ((model.layerCount + 2) * model.width + perToken))
+    } else {
+      let layers = trains ? model.layerCount : 1
+      addRoom(
+        "activations", "\(tokens) tokens · (\(layers) layers · \(perToken) + \(2 * model.width))",
+        tokens * (layers * perToken + 2 * model.width))
+    }
     if trains {
       let adapters = workload.lowRank?.backwardPerToken ?? 0
       addRoom(
@@ -187,7 +197,7 @@ package struct MemoryFormula: Sendable {
   private static let bytesPerScoredRow = 6 * 48 + 56
 
   /// Tokens whose logits are made together.
-  private static let logitChunk = 192
+  private static let logitChunk = 288
 
   /// Elements that one thread needs: attention's block of 192 stacked query rows or so against a whole path, or a panel of
   /// 384 tokens inside the MLP.

@@ -136,7 +136,9 @@ struct TrainingSetup {
     let start = configuration.reference == nil && !keepsSecondCopy ? frozen : nil
     let reference = objective.needs.referenceVocabulary ? frozen : nil
     frozen = nil
-    return (adapted(try start ?? communicator.agree { try loadStart(workers: workers) }), reference)
+    let policy = adapted(try start ?? communicator.agree { try loadStart(workers: workers) })
+    policy.recomputes = configuration.recompute
+    return (policy, reference)
   }
 
   /// Whether a second model's weights stay in memory while the first one trains. An adapter that goes on training
@@ -185,7 +187,8 @@ struct TrainingSetup {
       tokens: tokens, scoredTokens: scored,
       shards: configuration.gradientExchange == .reduceScatter ? communicator.size : 1, threads: threads,
       keepsReference: keepsSecondCopy, runsReference: objective.needs.referenceVocabulary,
-      weightBytes: configuration.weightType(of: source).byteCount, lowRank: lowRank, scoreRows: scores.rows,
+      weightBytes: configuration.weightType(of: source).byteCount, lowRank: lowRank,
+      recomputes: configuration.recompute, scoreRows: scores.rows,
       scoreTokens: scores.tokens, rewardElements: configuration.rewards == nil ? rewardSource?.modelElements ?? 0 : 0,
       longest: longest,
       processBytes: MemoryFormula.Workload.processBytes(ranks: communicator.size))

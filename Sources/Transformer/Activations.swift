@@ -4,7 +4,7 @@ import ModelDescription
 /// What the forward pass keeps for the backward pass, and the room both work in; it grows to the largest batch seen.
 ///
 /// What is kept per token and layer: `ModelDescription.keptPerToken`. The normed states and the MLP's product are made
-/// again.
+/// again. With recomputation every layer keeps its input alone, and one layer's room takes the rest again and again.
 struct Activations {
   /// One layer's kept values.
   struct Layer {
@@ -20,6 +20,10 @@ struct Activations {
   private var desks = Scratch()
   private var partial = Scratch()
   private var layerStride = 0
+  /// Between the inputs of layers that keep nothing else.
+  private var inputStride = 0
+  /// Whether layers keep their inputs alone.
+  private(set) var recomputes = false
   private var tokens = 0
   private var deskStride = 0
   let shape: ModelShape
@@ -56,14 +60,19 @@ struct Activations {
   private static func rounded(_ count: Int) -> Int { (count + 15) / 16 * 16 }
 
   /// Makes room for a batch.
-  mutating func reserve(_ batch: PackedBatch, forBackward: Bool) {
+  ///
+  /// - Parameter recomputes: layers are run again in the backward pass, each right before its own.
+  mutating func reserve(_ batch: PackedBatch, forBackward: Bool, recomputes: Bool) {
+    self.recomputes = forBackward && recomputes
     tokens = batch.tokenCount
     longest = batch.longestPath
     panels = Self.panels(tokens, threads: threads)
     layerStride = Self.rounded(shape.model.keptPerToken * tokens)
-    let layers = forBackward ? shape.layers.count : 1
+    inputStride = self.recomputes ? Self.rounded(shape.width * tokens) : 0
+    let layers = forBackward && !recomputes ? shape.layers.count : 1
     // Without a backward pass one layer's room serves all; its output takes turns between two places.
-    _ = kept.reserve(layers * layerStride + 2 * Self.rounded(tokens * shape.width))
+    _ = kept.reserve(
+      shape.layers.count * inputStride + layers * layerStride + 2 * Self.rounded(tokens * shape.width))
     let panelRoom = Self.panelLimit * (shape.width + shape.mlpWidth)
     deskStride =
       Self.rounded(max(attention.scratchCount(longest: longest), panelRoom))
@@ -77,14 +86,15 @@ struct Activations {
 
   /// The kept values of layer `index`; of the only one when nothing is kept.
   func layer(_ index: Int, kept all: Bool) -> Layer {
-    var next = kept.pointer + (all ? index : 0) * layerStride
+    var next = kept.pointer + (recomputes ? shape.layers.count * inputStride : all ? index * layerStride : 0)
     func take(_ count: Int) -> UnsafeMutablePointer<Float> {
       defer { next += count }
       return next
     }
     let hasBranchNorms = shape.model.normPlacement.isAfter
     return Layer(
-      input: all ? take(tokens * shape.width) : turn(index), qkv: take(tokens * shape.qkvWidth),
+      input: recomputes ? kept.pointer + index * inputStride : all ? take(tokens * shape.width) : turn(index),
+      qkv: take(tokens * shape.qkvWidth),
       attention: take(tokens * shape.queryWidth), middle: take(tokens * shape.width),
       mlpInput: take(tokens * shape.mlpInputWidth), inputScale: take(tokens), middleScale: take(tokens),
       lse: take(tokens * shape.heads),

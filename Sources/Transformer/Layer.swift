@@ -46,9 +46,11 @@ struct Layer {
   // MARK: Forward
 
   /// Reads `kept.input` and writes the rest of `kept` and `y`.
+  ///
+  /// - Parameter isAgain: only `kept` is wanted; what is in `y` does not matter.
   func forward(
     _ batch: PackedBatch, kept: Activations.Layer, y: UnsafeMutablePointer<Float>, room: Activations,
-    rotary: Rotation?, attentionItems: [(segment: Int, start: Int, head: Int)]
+    rotary: Rotation?, attentionItems: [(segment: Int, start: Int, head: Int)], isAgain: Bool = false
   ) {
     workers.run(room.panels.count) { item, worker in
       projectQueries(
@@ -63,8 +65,8 @@ struct Layer {
     }
     workers.run(room.panels.count) { item, worker in
       mix(
-        room.panels[item], kept: kept, y: y, memory: room.desk(worker), adapterMemory: room.adapterDesk(worker),
-        worker: worker)
+        room.panels[item], kept: kept, y: isAgain && kept.mlpBranch == nil ? nil : y, memory: room.desk(worker),
+        adapterMemory: room.adapterDesk(worker), worker: worker)
     }
   }
 
@@ -89,8 +91,9 @@ struct Layer {
     rotary?.turn(qkv, first: first, rows: rows, direction: 1)
   }
 
+  /// - Parameter y: nil: everything up to the MLP's first product.
   private func mix(
-    _ panel: Range<Int>, kept: Activations.Layer, y: UnsafeMutablePointer<Float>,
+    _ panel: Range<Int>, kept: Activations.Layer, y: UnsafeMutablePointer<Float>?,
     memory: UnsafeMutablePointer<Float>, adapterMemory: UnsafeMutablePointer<Float>, worker: Int
   ) {
     let first = panel.lowerBound
@@ -113,6 +116,7 @@ struct Layer {
     project(
       .mlpInput, hidden, input, weight: weights.mlpInput, bias: weights.mlpInputBias, rows: rows,
       outputs: shape.mlpInputWidth, inputs: width, adapterMemory: adapterMemory, worker: worker)
+    guard let y else { return }
     if shape.model.gatesMLP {
       tk_gated(product, hidden, Int64(rows), Int64(shape.mlpWidth), shape.activation)
     } else {

@@ -16,6 +16,10 @@ package final class Transformer {
   /// What trains.
   package let trained: TrainedParameters
 
+  /// Whether activations that a backward pass needs are made again in it, layer by layer: the same bits, in about
+  /// `1 / layerCount` of their memory, for most of a forward pass more.
+  package var recomputes = false
+
   private let values: ModelWeights
   private let shape: ModelShape
   private let layers: [Layer]
@@ -108,7 +112,7 @@ package final class Transformer {
   private func runLayers(_ batch: PackedBatch, forBackward: Bool) -> UnsafeMutablePointer<Float> {
     for token in batch.tokens { precondition(token >= 0 && token < shape.vocabulary, "token \(token)") }
     for index in rotary.indices { rotary[index].reserve(batch) }
-    room.reserve(batch, forBackward: forBackward)
+    room.reserve(batch, forBackward: forBackward, recomputes: recomputes)
     let input = room.input(0, kept: forBackward)
     for (row, token) in batch.tokens.enumerated() {
       weights.read(
@@ -172,9 +176,16 @@ package final class Transformer {
     if done > 0 { finished(0..<done) }
     let rotations = rotary.map { Rotation($0, batch, shape: shape) }
     let items = attention.backwardItems(batch)
+    let itemsAgain = room.recomputes ? attention.forwardItems(batch) : []
     for (index, layer) in layers.enumerated().reversed() {
+      let kept = room.layer(index, kept: true)
+      if room.recomputes {
+        layer.forward(
+          batch, kept: kept, y: room.input(layers.count, kept: true), room: room,
+          rotary: layer.weights.rope.map { rotations[$0] }, attentionItems: itemsAgain, isAgain: true)
+      }
       layer.backward(
-        batch, kept: room.layer(index, kept: true), gradients: gradients.pointer, room: room,
+        batch, kept: kept, gradients: gradients.pointer, room: room,
         rotary: layer.weights.rope.map { rotations[$0] }, attentionItems: items)
       if ranges[index].upperBound > done { finished(done..<ranges[index].upperBound) }
       done = max(done, ranges[index].upperBound)

@@ -50,6 +50,17 @@ extension EndToEndTests {
       #expect(try first.modelBytes() == second.modelBytes())
     }
 
+    @Test func activationsMadeAgainGiveTheSameBits() throws {
+      let scratch = try Scratch()
+      for again in ["false", "true"] {
+        let run = try Program.treg(Tiny.train(scratch.path(again), "--recompute", again))
+        try #require(run.exitCode == 0, "\(run.errors)")
+      }
+      let (kept, again) = (FinishedRun(scratch.path("false")), FinishedRun(scratch.path("true")))
+      #expect(try kept.losses() == again.losses())
+      #expect(try kept.modelBytes() == again.modelBytes())
+    }
+
     /// One lane a rank in a trace, and what ranks spend in the metrics.
     @Test func aProfileShowsWhatEveryRankDid() throws {
       let scratch = try Scratch()

@@ -50,6 +50,28 @@ import Transformer
     try compare(name, type, logitBudget: 1 << 20)
   }
 
+  /// After a larger batch, so that the room holds what an earlier pass left.
+  @Test(arguments: names)
+  func activationsMadeAgainGiveTheSameBits(name: String) throws {
+    let golden = try Golden(Self.folder + "/" + name)
+    let (description, parameters) = try GoldenTests.model(Self.folder + "/" + name)
+    let model = Transformer(description: description, parameters: parameters, workers: Workers(threads: 2))
+    func gradients(_ trees: [[ScoredSequence]]) -> [UInt32] {
+      let batch = PackedBatch(trees.map { Transformer.tree($0, for: description) })
+      _ = model.forward(batch, forBackward: true)
+      let gradients = FloatBuffer(count: description.bufferCount)
+      model.backward(
+        batch, coefficients: Array(golden.coefficients.prefix(batch.targetCount)), gradients: gradients)
+      return gradients.all.map(\.bitPattern)
+    }
+    let trees = golden.sequences.map { [$0] }
+    let kept = [gradients(trees), gradients([trees[0]])]
+    model.recomputes = true
+    #expect([gradients(trees), gradients([trees[0]])] == kept)
+    model.recomputes = false
+    #expect(gradients(trees) == kept[0])
+  }
+
   private func compare(_ name: String, _ type: WeightType, logitBudget: Int) throws {
     let path = Self.folder + "/" + name
     let golden = try Golden(path)

@@ -33,7 +33,7 @@ package struct MemoryCheck: Sendable {
       .init(
         tokens: tokens, scoredTokens: tokens, shards: shards, threads: plan.threads,
         weightBytes: source.storageType(named: configuration.weights.rawValue).byteCount,
-        lowRank: lowRank, rewardElements: rewardElements,
+        lowRank: lowRank, recomputes: configuration.recompute, rewardElements: rewardElements,
         processBytes: MemoryFormula.Workload.processBytes(ranks: plan.ranks)))
     ranksPerNode = plan.ranksPerNode
   }
@@ -46,7 +46,8 @@ package struct MemoryCheck: Sendable {
     throw TregError.configuration(
       at: nil,
       "\(ranksPerNode) ranks need \(MemoryFormula.readable(totalBytes)) of memory, \(MemoryFormula.readable(available)) "
-        + "are free; lower --nproc-per-node or --micro-batch-tokens, or try --weights bf16 or --use-peft true")
+        + "are free; lower --nproc-per-node or --micro-batch-tokens, or try --recompute true, --weights bf16 or --use-peft true"
+    )
   }
 }
 
