@@ -102,8 +102,8 @@ let package = Package(
     .target(
       name: "LaunchPlan",
       dependencies: [
-        "RunFolder", "Configuration", "ModelDescription", "ModelFiles",
-        .product(name: "Subprocess", package: "swift-subprocess"),
+        "RunFolder", "Configuration", "ModelDescription", "ModelFiles", "OrderedJSON", "Reporting",
+        .product(name: "Subprocess", package: "swift-subprocess"), .product(name: "Yams", package: "Yams"),
       ], path: "launch/LaunchPlan", swiftSettings: swiftSettings),
     .executableTarget(
       name: "treg-launch", dependencies: ["LaunchPlan", "Reporting", argumentParser], path: "launch/treg-launch",
@@ -137,7 +137,7 @@ let package = Package(
     tests(of: "Configuration", ["RunFolder"]),
     tests(of: "Reporting", ["OrderedJSON", "RunFolder"]),
     tests(of: "Parquet", ["FuzzSupport", "OrderedJSON", "RunFolder"]),
-    tests(of: "LaunchPlan", ["RunFolder"]),
+    tests(of: "LaunchPlan", ["OrderedJSON", "RunFolder"]),
     tests(of: "ModelFiles", ["FuzzSupport", "ModelDescription", "OrderedJSON", "RunFolder", "Tokenization"]),
     tests(of: "Collectives", ["collectives-check"]),
     tests(of: "Tokenization", ["FuzzSupport", "OrderedJSON", "RunFolder"]),

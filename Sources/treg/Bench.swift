@@ -8,7 +8,7 @@ import Training
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure training steps, kernels and collectives, or write a gradient for comparisons.",
-    subcommands: [BenchStep.self, BenchGradients.self, BenchKernels.self, BenchCollectives.self])
+    subcommands: [BenchStep.self, BenchGradients.self, BenchKernels.self, BenchCollectives.self, BenchProbe.self])
 }
 
 struct BenchStep: ParsableCommand {
@@ -127,6 +127,36 @@ struct BenchCollectives: ParsableCommand {
       guard communicator.rank == 0 else { return .done }
       if !json { Console.note("\(communicator.size) ranks, \(communicator.implementation); GB/s of one rank's buffer") }
       Console.print(json ? measurements.json.text() : measurements.text)
+      return .done
+    }
+  }
+}
+
+struct BenchProbe: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "probe",
+    abstract:
+      "Time the parts of a step once, and count what other numbers of ranks would have to do, as one JSON object.",
+    discussion: "What treg-launch plan predicts from; run it under mpirun.")
+
+  @OptionGroup var options: RunOptions
+
+  @Option(help: "Numbers of ranks whose loads are counted, with commas between them.")
+  var rankCounts = "1"
+
+  func run() throws {
+    let counts = try rankCounts.split(separator: ",", omittingEmptySubsequences: false).map { part in
+      guard let count = Int(part), count > 0 else {
+        throw TregError.usage("--rank-counts \(rankCounts): expected numbers above 0 with commas between them")
+      }
+      return count
+    }
+    let parsed = try options.parse(requiring: ["model", "data"], otherFlags: ["--rank-counts"])
+    try Session.run(layout: nil) { communicator, environment in
+      let report = try ScalingProbe(
+        parsed.configuration, rankCounts: counts, communicator: communicator, environment: environment
+      ).run()
+      if communicator.rank == 0 { Console.print(report.json.text()) }
       return .done
     }
   }

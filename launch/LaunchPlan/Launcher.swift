@@ -15,15 +15,13 @@ package enum Launcher {
     var platform = PlatformOptions()
     // A group of its own: the terminal's Ctrl-C must not reach mpirun, which would kill the ranks in the midst.
     platform.processGroupID = 0
-    var variables: [Environment.Key: String?] = [:]
-    for (name, value) in plan.environment { variables[Environment.Key(stringLiteral: name)] = value }
     let signals = ForwardedSignals()
     defer { signals.stop() }
     let result: ExecutionResult<Void, FileDescriptorOutput, FileDescriptorOutput>
     do {
       result = try await Subprocess.run(
         .path(.init(plan.command[0])), arguments: Arguments(Array(plan.command.dropFirst())),
-        environment: .inherit.updating(variables), platformOptions: platform, input: .none,
+        environment: .inherit.updating(variables(of: plan)), platformOptions: platform, input: .none,
         output: .currentStandardOutput, error: .currentStandardError
       ) { execution in signals.start(execution.processIdentifier.value) }
     } catch let error as SubprocessError {
@@ -34,6 +32,29 @@ package enum Launcher {
       return signals.wasInterrupted && code == ExitCode.preempted.rawValue ? ExitCode.interrupted.rawValue : code
     case .signaled(let signal): return 128 + signal
     }
+  }
+
+  /// Runs the command to its end and takes what it prints; its messages go where the launcher's go.
+  static func output(of plan: LaunchPlan) async throws -> (code: Int32, text: String) {
+    try refuseRoot(plan)
+    do {
+      let result = try await Subprocess.run(
+        .path(.init(plan.command[0])), arguments: Arguments(Array(plan.command.dropFirst())),
+        environment: .inherit.updating(variables(of: plan)), output: .string(limit: 1 << 24),
+        error: .currentStandardError)
+      switch result.terminationStatus {
+      case .exited(let code): return (code, result.standardOutput)
+      case .signaled(let signal): return (128 + signal, "")
+      }
+    } catch let error as SubprocessError {
+      throw TregError(.unavailable, at: plan.command[0], "cannot be started: \(error)")
+    }
+  }
+
+  private static func variables(of plan: LaunchPlan) -> [Environment.Key: String?] {
+    var variables: [Environment.Key: String?] = [:]
+    for (name, value) in plan.environment { variables[Environment.Key(stringLiteral: name)] = value }
+    return variables
   }
 
   /// Becomes the command of a solo rank: signals and the terminal are its own, so that debuggers work.

@@ -12,13 +12,17 @@ package struct MemoryCheck: Sendable {
   ///
   /// - Throws: what reading the configuration and opening the model throw.
   package init?(_ options: LaunchOptions, _ plan: LaunchPlan) throws {
+    try self.init(options, ranks: plan.ranks, ranksPerNode: plan.ranksPerNode, threads: plan.threads)
+  }
+
+  init?(_ options: LaunchOptions, ranks: Int, ranksPerNode: Int, threads: Int, recomputes: Bool? = nil) throws {
     guard options.arguments.first == "train" else { return nil }
     let words = WorkerWords(options.arguments.dropFirst())
     let configuration = try RunConfiguration.parse(file: words.file, flags: words.flags).configuration
     let source = try ModelSource.open(configuration.model)
     // Rows are not read yet; a single pair that is longer than a micro-batch takes more, as the worker then says.
     let tokens = configuration.microBatchTokenCount
-    let shards = configuration.gradientExchange == .reduceScatter ? plan.ranks : 1
+    let shards = configuration.gradientExchange == .reduceScatter ? ranks : 1
     let lowRank =
       try configuration.usePeft
       ? source.lowRank(
@@ -31,11 +35,11 @@ package struct MemoryCheck: Sendable {
     formula = MemoryFormula(
       source.model,
       .init(
-        tokens: tokens, scoredTokens: tokens, shards: shards, threads: plan.threads,
+        tokens: tokens, scoredTokens: tokens, shards: shards, threads: threads,
         weightBytes: source.storageType(named: configuration.weights.rawValue).byteCount,
-        lowRank: lowRank, recomputes: configuration.recompute, rewardElements: rewardElements,
-        processBytes: MemoryFormula.Workload.processBytes(ranks: plan.ranks)))
-    ranksPerNode = plan.ranksPerNode
+        lowRank: lowRank, recomputes: recomputes ?? configuration.recompute, rewardElements: rewardElements,
+        processBytes: MemoryFormula.Workload.processBytes(ranks: ranks)))
+    self.ranksPerNode = ranksPerNode
   }
 
   package var totalBytes: Int { formula.totalBytes * ranksPerNode }

@@ -10,7 +10,7 @@ import RunFolder
     abstract: "Starts treg on the ranks that suit this machine.",
     usage: """
       treg-launch [launch flags] train|rewards|… [flags of treg]
-      treg-launch plan [launch flags] train [flags of treg]
+      treg-launch plan [--cluster FILE] [launch flags] train [flags of treg]
       """,
     discussion: "Flags that the launcher does not know go to every rank as they are.")
 
@@ -25,6 +25,13 @@ import RunFolder
 
   @Option(help: "A file with a host name in each line, as mpirun reads it.")
   var hostfile: String?
+
+  @Option(
+    help: """
+      For plan: a YAML file with nodes, cores and memory of a node, latency and bandwidth of the network. Times, memory and \
+      communication of training there are predicted from a minute's measurement here.
+      """)
+  var cluster: String?
 
   @Flag(help: "One solo rank in the foreground, without MPI.")
   var debug = false
@@ -56,6 +63,14 @@ import RunFolder
       isDryRun: dryRun, arguments: arguments)
     options.threads = try options.threads ?? options.configuredThreads()
     let topology = try Topology()
+    if let cluster {
+      guard isPlan else { throw TregError.usage("--cluster goes with plan") }
+      let forecast = try await Forecast(
+        options, cluster: ClusterDescription(file: cluster), on: topology, worker: Programs.worker(),
+        starter: Programs.starter())
+      Console.print(forecast.text(availableBytes: topology.availableBytes))
+      return 0
+    }
     let plan = try LaunchPlan(
       options, on: topology, worker: try Programs.worker(), starter: debug ? nil : try await Programs.starter())
     if dryRun {

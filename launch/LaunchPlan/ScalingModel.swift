@@ -1,0 +1,130 @@
+import OrderedJSON
+import RunFolder
+
+/// What `treg bench probe` measured on some layout of ranks.
+package struct ScalingCalibration: Sendable {
+  /// What the slowest of so many ranks has to do in a step; as `ScalingProbe.Load` tells it.
+  package struct Load: Sendable {
+    package let ranks, batch: Int
+    package let slowest, mean, last, tokens: Double
+  }
+
+  package let ranks, threads, elements: Int
+  /// Seconds per operation of the passes, per element of the optimizer's shard, of clearing, summing and gathering.
+  package let pass, forwardShare, optimizer, clear, reduce, gather, latency: Double
+  package let loads: [Load]
+
+  init(_ other: ScalingCalibration, passFactor: Double, sumFactor: Double) {
+    (ranks, threads, elements) = (other.ranks, other.threads, other.elements)
+    pass = other.pass * passFactor
+    forwardShare = other.forwardShare
+    (optimizer, clear) = (other.optimizer * passFactor, other.clear * passFactor)
+    (reduce, gather) = (other.reduce * sumFactor, other.gather * sumFactor)
+    latency = other.latency
+    loads = other.loads
+  }
+
+  /// - Throws: ``TregError`` 70 when the probe's words are no such figures.
+  package init(_ json: JSONValue) throws {
+    func number(_ value: JSONValue, _ key: String) throws -> Double {
+      guard let number = value[key]?.double, number.isFinite, number >= 0 else {
+        throw TregError(.bug, "the probe did not tell \(key)")
+      }
+      return number
+    }
+    ranks = Int(try number(json, "ranks"))
+    threads = Int(try number(json, "threads"))
+    elements = Int(try number(json, "elements"))
+    pass = try number(json, "pass_seconds")
+    forwardShare = try number(json, "forward_share")
+    optimizer = try number(json, "optimizer_seconds")
+    clear = try number(json, "clear_seconds")
+    reduce = try number(json, "reduce_seconds")
+    gather = try number(json, "gather_seconds")
+    latency = try number(json, "latency")
+    loads = try (json["loads"]?.array ?? []).map { load in
+      Load(
+        ranks: Int(try number(load, "ranks")), batch: Int(try number(load, "batch")),
+        slowest: try number(load, "slowest"), mean: try number(load, "mean"), last: try number(load, "last"),
+        tokens: try number(load, "tokens"))
+    }
+  }
+}
+
+/// Predicts the time of an optimizer step: what this machine's parts were measured to take, and α-β lines for the network.
+///
+/// With P ranks, of them r on each of n nodes, N elements that train, w bytes of one on the wire, α seconds of a message
+/// and β seconds a byte of a node's link:
+///
+///     passes      c · operations of the slowest rank                            c measured, imbalance included
+///     optimizer   o · N / P + z · N                                             o, z measured
+///     sum         n = 1: s · N;  else  (n − 1)(α + (N / n) w β) + s · N         around a ring of nodes, inside them as measured
+///     gather      likewise with 4 bytes (2 for weights of two bytes)
+///     exposed     sum's last bucket + max(0, the rest − ε · the last micro-batch's backward pass) + gather
+///
+/// ε is the share of a backward pass under which data travel. Figures beyond this machine are simulated.
+package struct ScalingModel: Sendable {
+  package struct Prediction: Sendable, Equatable {
+    package let nodes, ranks, batch: Int
+    package let passSeconds, optimizerSeconds, sumSeconds, gatherSeconds, exposedSeconds, stepSeconds: Double
+    package let tokensPerSecond: Double
+    /// The share of a rank's time that goes into the average rank's passes.
+    package let useful: Double
+  }
+
+  private let calibration: ScalingCalibration
+  private let ranksPerNode: Int
+  /// nil: one machine.
+  private let network: (latency: Double, bandwidth: Double)?
+  private let wireBytes, gatheredBytes: Double
+
+  /// Measured over a shaped link: 75 to 95 % of the sum travel under the pass.
+  package static let overlap = 0.8
+  /// Bytes of gradients that are summed at a time, at least.
+  private static let bucketBytes = 32e6
+  /// Bytes of one message.
+  private static let pieceBytes = Double(1 << 20)
+
+  /// - Parameters:
+  ///   - calibration: of as many ranks on this machine as a node gets.
+  ///   - wireBytes: of a gradient on its way; gatheredBytes: of a weight.
+  package init(
+    _ calibration: ScalingCalibration, ranksPerNode: Int, network: (latency: Double, bandwidth: Double)?,
+    wireBytes: Double = 4, gatheredBytes: Double = 4
+  ) {
+    self.calibration = calibration
+    self.ranksPerNode = ranksPerNode
+    self.network = network
+    self.wireBytes = wireBytes
+    self.gatheredBytes = gatheredBytes
+  }
+
+  /// - Precondition: more than one node needs a network.
+  package func predict(_ load: ScalingCalibration.Load) -> Prediction {
+    let nodes = (load.ranks + ranksPerNode - 1) / ranksPerNode
+    precondition(nodes == 1 || network != nil, "\(nodes) nodes without a network")
+    let elements = Double(calibration.elements)
+    let passes = load.slowest * calibration.pass
+    let optimizer = calibration.optimizer * elements / Double(load.ranks) + calibration.clear * elements
+    let sum = travel(elements * wireBytes, nodes) + (ranksPerNode > 1 ? calibration.reduce * elements : 0)
+    let gather = travel(elements * gatheredBytes, nodes) + (ranksPerNode > 1 ? calibration.gather * elements : 0)
+    let buckets = max(1, (4 * elements / Self.bucketBytes).rounded(.down))
+    let backward = load.last * calibration.pass * (1 - calibration.forwardShare)
+    // Ranks of one machine have both cores at work: nothing is hidden there.
+    let hidden = nodes > 1 ? min(sum * (1 - 1 / buckets), Self.overlap * backward) : 0
+    let exposed = load.ranks > 1 ? sum - hidden + gather : 0
+    let step = passes + optimizer + exposed
+    return Prediction(
+      nodes: nodes, ranks: load.ranks, batch: load.batch, passSeconds: passes, optimizerSeconds: optimizer,
+      sumSeconds: sum, gatherSeconds: gather, exposedSeconds: exposed, stepSeconds: step,
+      tokensPerSecond: load.tokens / step, useful: load.mean * calibration.pass / step)
+  }
+
+  /// Seconds in which shards of so many bytes in all go around the nodes.
+  private func travel(_ bytes: Double, _ nodes: Int) -> Double {
+    guard let network, nodes > 1 else { return 0 }
+    let part = bytes / Double(nodes)
+    let messages = (part / Self.pieceBytes).rounded(.up)
+    return Double(nodes - 1) * (network.latency * messages + part / network.bandwidth)
+  }
+}
