@@ -119,10 +119,10 @@ def measure(bench, sections, save):
 
 
 def figures_of(sections, results, failures, bench):
-    """The figures of every section, none where a job of it failed."""
+    """The figures of every section, none where a program of it was never measured."""
     found = []
     for section in sections:
-        if any(job.key in failures for job in section.jobs(bench)):
+        if not all(results.has(job) for job in section.jobs(bench)):
             say(f"bench: {section.name} has no figures: a run of it failed")
             continue
         try:

@@ -202,6 +202,8 @@ class Bench:
 
     def start(self):
         words = self.train_words("--rewards", self.rewards, "--global-batch-size", "1")
+        # The first of all reads the rows into the token cache.
+        self.treg(*words[1:], "--out", self.scratch / "none", "--dry-run")
 
         def measure():
             return start_of_run(words, self.environment, self.scratch)

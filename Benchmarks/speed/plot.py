@@ -12,11 +12,11 @@ STYLE = """
   .title { font-weight: 600; font-size: 15px; }
   .quiet { fill: #57606a; font-size: 12px; }
   .own { fill: #2f6fde; } .peer { fill: #a3acb8; } .missed { fill: #d1742f; }
-  .line { stroke: #57606a; stroke-width: 1.25; }
+  .line { stroke: #24292f; stroke-width: 1.25; }
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3; } .quiet { fill: #9198a1; }
     .own { fill: #5b93f5; } .peer { fill: #6b7480; } .missed { fill: #e08e4f; }
-    .line { stroke: #c3cad2; }
+    .line { stroke: #e6edf3; }
   }
 """
 
@@ -57,16 +57,15 @@ class Drawing:
             f"\n<style>{STYLE}</style>\n" + "\n".join(self.parts) + "\n</svg>\n")
 
 
-def draw_speeds(drawing, results):
-    """Tokens per second of the programs that saw the same pairs."""
-    speeds = {}
-    for key, runs in results.runs.items():
-        # Long rows and steps of another size are other work.
-        if "tokens_per_second" in runs[0] and not key.startswith(("long-", "replay")):
-            speeds[key] = [run["tokens_per_second"] for run in runs]
+def draw_speeds(drawing, results, title, is_drawn):
+    """Tokens per second of programs that did the same work."""
+    speeds = {
+        key: [run["tokens_per_second"] for run in runs]
+        for key, runs in results.runs.items() if "tokens_per_second" in runs[0] and is_drawn(key)
+    }
     if not speeds:
         return
-    drawing.title("Tokens per second", "bars: medians; whiskers: the slowest and the fastest run")
+    drawing.title(title, "tokens per second; bars: medians; whiskers: the slowest and the fastest run")
     scale = (RIGHT - LEFT) / max(max(values) for values in speeds.values())
     for key, values in speeds.items():
         drawing.text(LEFT - 8, results.labels[key], anchor="end")
@@ -74,6 +73,15 @@ def draw_speeds(drawing, results):
         drawing.whisker(min(values) * scale, max(values) * scale)
         drawing.text(LEFT + max(values) * scale + 8, f"{median(values):.1f}", "quiet")
         drawing.y += ROW
+
+
+def is_scoring(key):
+    return key.startswith(("transformers", "treg-scoring"))
+
+
+def is_training(key):
+    # Long rows and steps of another size are other work.
+    return not is_scoring(key) and not key.startswith(("long-", "replay"))
 
 
 def share_of_goal(figure):
@@ -103,6 +111,7 @@ def draw_figures(drawing, figures):
 
 def plot(results, figures):
     drawing = Drawing()
-    draw_speeds(drawing, results)
+    draw_speeds(drawing, results, "Training", is_training)
+    draw_speeds(drawing, results, "Token rewards", is_scoring)
     draw_figures(drawing, figures)
     return drawing.svg()
