@@ -18,7 +18,8 @@ after all others. --quick (2 rows, 1 repeat, few sizes) shows in some minutes th
 Prints a table of medians and, for every figure, a line `name=value` with its goal: times and speeds of the same work, so that
 "ratio" is how many times as fast, "time" how many times as long. Tokens are those of both sequences of each pair, the prompt
 counted twice, without padding, for everyone; of scoring those of all six sequences. --report has all measurements.
-Exit codes: 0 done, goals met or not; 64 usage; 66 a program, model or data file is missing; 70 a run failed.
+Exit codes: 0 done, goals met or not; 64 usage; 66 a program, model or data file is missing; 70 a run failed;
+130 interrupted, and --report has the repeats that were finished.
 """
 
 import argparse
@@ -167,6 +168,9 @@ def main():
     except Failure as failure:
         say(f"bench: {failure}")
         return failure.code
+    except KeyboardInterrupt:
+        say("bench: interrupted" + (f"; {options.report} has the repeats that were finished" if options.report else ""))
+        return 130
 
 
 if __name__ == "__main__":
