@@ -1,6 +1,7 @@
 # make demo    a real model, real pairs, two MPI ranks: from nothing to a trained folder
 # make test    every test
-# make bench   beside TRL and PyTorch (needs them: BENCH_PYTHON=a Python that has torch, transformers and trl)
+# make bench   speed and memory held to their goals, beside TRL, PyTorch and transformers where they are (BENCH_PYTHON=a Python that
+#              has torch, transformers and trl); takes hours: BENCH_ARGS=--quick, or BENCH_ARGS="--only dpo,start"
 # make bench-data  a million rows through the token cache in bounded memory; fails when it is not (needs python3 alone)
 # make parity  the real model against PyTorch (the same Python)
 # make parity-gemma  the second real model, Gemma 3 270M out of a GGUF file (the same Python)
@@ -11,8 +12,9 @@
 
 PREFIX ?= /usr/local
 BENCH_PYTHON ?= python3
-BENCH_ROWS ?= 24
-BENCH_REPEATS ?= 3
+BENCH_ROWS ?= 8
+BENCH_REPEATS ?= 5
+BENCH_ARGS ?=
 BENCH_DATA_ROWS ?= 1000000
 BUILD := swift build -c release
 RELEASE := .build/release
@@ -40,7 +42,8 @@ test: shims
 
 bench: build
 	$(BENCH_PYTHON) Benchmarks/run.py --treg $(RELEASE)/treg --model "$$(python3 demo/fetch_model.py)" \
-	  --python $(BENCH_PYTHON) --rows $(BENCH_ROWS) --repeats $(BENCH_REPEATS)
+	  --python $(BENCH_PYTHON) --rows $(BENCH_ROWS) --repeats $(BENCH_REPEATS) \
+	  --report .build/bench.json --plot .build/bench.svg $(BENCH_ARGS)
 
 bench-data: build
 	$(BENCH_PYTHON) Benchmarks/million_rows.py --treg $(RELEASE)/treg --rows $(BENCH_DATA_ROWS)

@@ -1,187 +1,176 @@
 #!/usr/bin/env python3
-"""Speed and memory of treg beside its peers on the same pairs, in one run; stdlib only.
+"""Speed and memory of treg, held to its goals beside its peers on the same pairs, in one run; stdlib only.
 
-    python3 Benchmarks/run.py --treg .build/release/treg --model MODEL [--python PYTHON] [--rows 24] [--repeats 3]
+    python3 Benchmarks/run.py --treg .build/release/treg --model MODEL [--python PYTHON] [--rows 8] [--repeats 5]
+                              [--only dpo,reg,…] [--quick] [--report FILE.json] [--plot FILE.svg]
 
-MODEL is what treg takes (a folder or a GGUF file). The peers need a Python with torch, transformers and trl (--python) and
-a Hugging Face folder: --peer-model, or `treg convert` makes one beside the report when MODEL is a GGUF file. Data are
---data, else ../shared/data/alpaca_pairs.jsonl when it is there, else demo/train.jsonl.
+MODEL is what treg takes (a folder or a GGUF file). The peers need a Python with torch, transformers, trl and datasets
+(--python) and a Hugging Face folder: --peer-model, or `treg convert` makes one when MODEL is a GGUF file. Data are --data, else
+../shared/data/alpaca_pairs.jsonl when it is there, else demo/train.jsonl. --only takes sections:
 
-Every repeat runs treg, TRL's DPOTrainer at each of --batch-sizes and the hand-tuned PyTorch step, one after the other, so that a
-machine's drift meets all of them. The reference pass is part of every time. Prints a table of medians and, when treg and TRL
-both ran, the line `ratio_vs_trl_best=` with treg's tokens/s over those of TRL's best batch size. Tokens are those of both
-sequences of each pair, the prompt counted twice, without padding, for everyone. All measurements go to --report as JSON.
-Exit codes: 0 done, 64 usage, 66 a program, model or data file is missing, 70 a run failed.
+SECTIONS
+
+Every repeat runs all programs one after the other, so that a machine's drift meets all of them; sections share what they have in
+common. After the first repeat a peer's batch size that is more than --prune slower than its best is not run again. A section
+whose peer is missing says so and is left out. A program that fails is named, not run again, and ends the whole with exit code 70
+after all others. --quick (2 rows, 1 repeat, few sizes) shows in some minutes that everything runs; its figures mean nothing.
+
+Prints a table of medians and, for every figure, a line `name=value` with its goal: times and speeds of the same work, so that
+"ratio" is how many times as fast, "time" how many times as long. Tokens are those of both sequences of each pair, the prompt
+counted twice, without padding, for everyone; of scoring those of all six sequences. --report has all measurements.
+Exit codes: 0 done, goals met or not; 64 usage; 66 a program, model or data file is missing; 70 a run failed;
+130 interrupted, and --report has the repeats that were finished.
 """
 
 import argparse
-import json
-import os
-import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-SHARED = ROOT.parent / "shared" / "data" / "alpaca_pairs.jsonl"
+from speed.bench import ROOT, Bench
+from speed.failure import Failure, say
+from speed.plot import plot
+from speed.report import print_figures, print_table, report
+from speed.sections import SECTIONS, Results
 
 
-class Failure(Exception):
-    def __init__(self, code, message):
-        super().__init__(message)
-        self.code = code
+def listed_sections():
+    return "\n".join(f"    {section.name:<12} {section.what}" for section in SECTIONS)
 
 
-def say(text):
-    print(text, file=sys.stderr, flush=True)
+def numbers(text):
+    return [int(part) for part in text.split(",")]
 
 
-def run_json(command, environment):
-    """The last JSON object that a command prints on stdout."""
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-    lines = [line for line in result.stdout.splitlines() if line.startswith("{")]
-    if result.returncode != 0 or not lines:
-        tail = "\n".join(result.stderr.strip().splitlines()[-12:])
-        raise Failure(70, f"exit code {result.returncode}: {' '.join(command)}\n{tail}")
-    return json.loads(lines[-1])
+def parse():
+    parser = argparse.ArgumentParser(
+        description=__doc__.replace("SECTIONS", listed_sections()), formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--treg", default=str(ROOT / ".build" / "release" / "treg"))
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--peer-model", help="a Hugging Face folder of the same model")
+    parser.add_argument("--data")
+    parser.add_argument("--rewards", help="a folder of `treg rewards --jsonl` for exactly the first --rows rows; default: made first")
+    parser.add_argument("--python", default=sys.executable, help="the peers' Python")
+    parser.add_argument("--only", type=lambda text: text.split(","), help="sections, with commas between them")
+    parser.add_argument("--quick", action="store_true", help="2 rows, 1 repeat, few sizes: a trial")
+    parser.add_argument("--rows", type=int, default=8)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--global-batch", type=int, default=8, help="pairs of an optimizer step, for all")
+    parser.add_argument("--threads", type=int, default=0, help="of every program; 0: one for each core")
+    parser.add_argument("--batch-sizes", type=numbers, default=[1, 2, 4], help="of TRL")
+    parser.add_argument("--torch-batch-sizes", type=numbers, default=[1, 4], help="pairs that the PyTorch step packs")
+    parser.add_argument("--scoring-batch-sizes", type=numbers, default=[1, 4], help="sequences of a pass in transformers")
+    parser.add_argument("--replay-rows", type=int, default=16, help="pairs of the step that is compared to its products")
+    parser.add_argument("--long-lengths", type=numbers, default=[1024, 2048, 4096, 8192], help="tokens a side")
+    parser.add_argument("--long-layers", type=int, default=6, help="layers of the model that are kept for long rows")
+    parser.add_argument("--prune", type=float, default=0.15)
+    parser.add_argument("--report", help="all measurements and figures, as JSON")
+    parser.add_argument("--plot", help="an SVG file")
+    parser.add_argument("--scratch", help="where the folder for data and models is made; default: TMPDIR")
+    options = parser.parse_args()
+    if options.quick:
+        options.rows, options.repeats, options.global_batch, options.replay_rows = 2, 1, 2, 2
+        options.batch_sizes, options.torch_batch_sizes, options.scoring_batch_sizes = [1], [1], [1]
+        options.long_lengths, options.long_layers = [1024, 1536, 2048], 2
+    if min(options.rows, options.repeats, options.global_batch) < 1:
+        parser.error("--rows, --repeats and --global-batch are 1 or more")
+    names = [section.name for section in SECTIONS]
+    unknown = [name for name in options.only or [] if name not in names]
+    if unknown:
+        parser.error(f"--only {','.join(unknown)}: no such section; there are {', '.join(names)}")
+    return options
 
 
-def choose_data(given):
-    if given:
-        return given
-    if SHARED.exists():
-        return SHARED
-    say(f"no {SHARED.name} beside the project: measuring on demo/train.jsonl, whose pairs are short")
-    return ROOT / "demo" / "train.jsonl"
+def chosen_sections(bench):
+    """The sections that can be measured here, and those that cannot with the reason."""
+    wanted = [section for section in SECTIONS if not bench.options.only or section.name in bench.options.only]
+    skipped = {section.name: reason for section in wanted if (reason := section.missing(bench))}
+    for name, reason in skipped.items():
+        say(f"bench: {name} is left out: {reason}")
+    return [section for section in wanted if section.name not in skipped], skipped
 
 
-def peer_model(options, scratch):
-    """A Hugging Face folder for the Python peers."""
-    if options.peer_model:
-        return options.peer_model
-    if Path(options.model).is_dir():
-        return options.model
-    folder = Path(scratch) / "model"
-    say(f"converting {options.model} for the peers")
-    command = [options.treg, "convert", "--model", options.model, "--out", str(folder), "--dtype", "float32"]
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if result.returncode != 0:
-        raise Failure(70, f"treg convert failed ({result.returncode}): {result.stdout.strip()}")
-    return str(folder)
+def is_slow(job, results, prune):
+    """Whether a job's family has a setting that is much faster."""
+    if job.family is None or job.key not in results.runs:
+        return False
+    return results.middle(job.key) > (1 + prune) * results.middle(results.best(job.family))
 
 
-def commands(options, data, folder):
-    """Name and command line of everything that is measured."""
-    shared = ["--data", str(data), "--rows", str(options.rows)]
-    peers = [*shared, "--global-batch", str(options.global_batch)]
-    threads = ["--threads", str(options.threads)] if options.threads else []
-    listed = []
-    if not options.skip_treg:
-        step = [options.treg, "bench", "step", "--model", options.model, *shared, *threads]
-        # The peers train plain DPO: no token rewards here either.
-        listed.append(("treg", [*step, "--batch", str(options.global_batch), "--treg_alpha", "0", "--json"]))
-    for size in [] if options.skip_trl else options.batch_sizes:
-        script = str(ROOT / "Benchmarks" / "trl_dpo.py")
-        listed.append((
-            f"TRL DPOTrainer, batch {size}",
-            [options.python, script, "--model", folder, *peers, *threads, "--batch-size", str(size)],
-        ))
-    if not options.skip_torch:
-        script = str(ROOT / "Benchmarks" / "torch_step.py")
-        for size in options.torch_batch_sizes:
-            listed.append((
-                f"PyTorch by hand, {size} packed",
-                [options.python, script, "--model", folder, *peers, *threads, "--batch-size", str(size)],
-            ))
-    return listed
+def measure(bench, sections, save):
+    """All measurements, and the jobs that failed with their messages."""
+    jobs = {job.key: job for section in sections for job in section.jobs(bench)}
+    results, failures = Results(), {}
+    repeats = bench.options.repeats
+    for repeat in range(repeats):
+        for job in jobs.values():
+            if job.key in failures or (repeat > 0 and is_slow(job, results, bench.options.prune)):
+                continue
+            try:
+                run = job.measure()
+            except Failure as failure:
+                failures[job.key] = str(failure)
+                say(f"bench: {job.label}: {failure}")
+                continue
+            results.add(job, run)
+            speed = f", {run['tokens_per_second']:.1f} tokens/s" if "tokens_per_second" in run else ""
+            say(f"{repeat + 1}/{repeats} {job.label}: {run['seconds']:.2f} s{speed}")
+        save(results, failures)
+    return results, failures
 
 
-def medians(runs):
-    return {key: statistics.median(run[key] for run in runs) for key in ("tokens", "seconds", "tokens_per_second", "peak_memory")}
+def figures_of(sections, results, failures, bench):
+    """The figures of every section, none where a program of it was never measured."""
+    found = []
+    for section in sections:
+        if not all(results.has(job) for job in section.jobs(bench)):
+            say(f"bench: {section.name} has no figures: a run of it failed")
+            continue
+        try:
+            found += section.figures(results, bench)
+        except Failure as failure:
+            failures[section.name] = str(failure)
+            say(f"bench: {section.name}: {failure}")
+    return found
 
 
-def print_table(results):
-    print(f"{'':<26}{'tokens':>9}{'seconds':>10}{'tokens/s':>10}{'min':>8}{'max':>8}{'peak GB':>9}")
-    for name, runs in results.items():
-        middle = medians(runs)
-        speeds = [run["tokens_per_second"] for run in runs]
-        print(
-            f"{name:<26}{middle['tokens']:>9.0f}{middle['seconds']:>10.1f}{middle['tokens_per_second']:>10.1f}"
-            f"{min(speeds):>8.1f}{max(speeds):>8.1f}{middle['peak_memory'] / 1e9:>9.2f}"
-        )
+def run(options):
+    with tempfile.TemporaryDirectory(prefix="treg-bench-", dir=options.scratch) as scratch:
+        bench = Bench(options, scratch)
+        sections, skipped = chosen_sections(bench)
+        if not sections:
+            raise Failure(66, "nothing can be measured here")
 
+        def save(results, failures, figures=()):
+            if options.report:
+                Path(options.report).write_text(report(options, results, figures, skipped, failures))
 
-def print_ratio(results):
-    """treg's median tokens/s over the best of TRL's and of PyTorch's; also the check that all saw the same tokens."""
-    if "treg" not in results:
-        return
-    own = medians(results["treg"])
-    for label, start in (("trl", "TRL"), ("torch", "PyTorch")):
-        peers = {name: medians(runs) for name, runs in results.items() if name.startswith(start)}
-        if peers:
-            print_ratio_against(label, own, *max(peers.items(), key=lambda item: item[1]["tokens_per_second"]))
-
-
-def print_ratio_against(label, own, name, best):
-    if abs(own["tokens"] - best["tokens"]) > 0.001 * best["tokens"]:
-        say(f"treg counted {own['tokens']:.0f} tokens and {name} {best['tokens']:.0f}: the ratio is taken of seconds")
-    print(f"best of its kind: {name}; peak memory of treg {own['peak_memory'] / best['peak_memory']:.2f} of it")
-    print(f"ratio_vs_{label}_best={best['seconds'] / own['seconds']:.2f}")
-
-
-def measure(options):
-    data = choose_data(options.data)
-    if not Path(data).exists():
-        raise Failure(66, f"{data}: no such data file")
-    if not Path(options.model).exists():
-        raise Failure(66, f"{options.model}: no such model")
-    if not options.skip_treg and not (shutil.which(options.treg) or Path(options.treg).exists()):
-        raise Failure(66, f"{options.treg}: no such program; build it first")
-    environment = dict(os.environ, TOKENIZERS_PARALLELISM="false", HF_HUB_OFFLINE="1")
-    results = {}
-    with tempfile.TemporaryDirectory(prefix="treg-bench-") as scratch:
-        folder = None if options.skip_trl and options.skip_torch else peer_model(options, scratch)
-        listed = commands(options, data, folder)
-        for repeat in range(options.repeats):
-            for name, command in listed:
-                run = run_json(command, environment)
-                results.setdefault(name, []).append(run)
-                say(f"{repeat + 1}/{options.repeats} {name}: {run['tokens_per_second']:.1f} tokens/s")
-    if not results:
-        raise Failure(64, "nothing to measure: everything is skipped")
-    print(f"{options.rows} pairs of {Path(data).name}, {options.global_batch} a step, fp32, reference pass included, medians of {options.repeats}")
+        results, failures = measure(bench, sections, save)
+        figures = figures_of(sections, results, failures, bench)
+    save(results, failures, figures)
+    print(
+        f"{options.rows} pairs of {bench.data_file.name}, {options.global_batch} a step, fp32, {bench.threads} threads, "
+        f"medians of {options.repeats}\n")
     print_table(results)
-    print_ratio(results)
-    if options.report:
-        Path(options.report).write_text(json.dumps(results, indent=2) + "\n")
+    print_figures(figures)
+    if options.plot:
+        Path(options.plot).write_text(plot(results, figures))
+    return 70 if failures else 0
 
 
 def main():
-    parser = argparse.ArgumentParser(description="treg beside TRL and a hand-tuned PyTorch step")
-    parser.add_argument("--treg", default=str(ROOT / ".build" / "release" / "treg"))
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--peer-model")
-    parser.add_argument("--data")
-    parser.add_argument("--python", default=sys.executable)
-    parser.add_argument("--rows", type=int, default=24)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=0, help="0: every program's own choice")
-    parser.add_argument("--batch-sizes", type=lambda text: [int(part) for part in text.split(",")], default=[1, 2, 4])
-    parser.add_argument("--torch-batch-sizes", type=lambda text: [int(part) for part in text.split(",")], default=[1, 4])
-    parser.add_argument("--global-batch", type=int, default=8, help="pairs of an optimizer step, for all")
-    parser.add_argument("--report")
-    parser.add_argument("--skip-treg", action="store_true")
-    parser.add_argument("--skip-trl", action="store_true")
-    parser.add_argument("--skip-torch", action="store_true")
-    options = parser.parse_args()
     try:
-        measure(options)
+        options = parse()
+    except SystemExit as error:
+        return 64 if error.code else 0
+    try:
+        return run(options)
     except Failure as failure:
         say(f"bench: {failure}")
         return failure.code
-    return 0
+    except KeyboardInterrupt:
+        say("bench: interrupted" + (f"; {options.report} has the repeats that were finished" if options.report else ""))
+        return 130
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """A DPO step tuned by hand in PyTorch: every prompt computed once, several rows packed without padding, logits only where
-a response token is predicted. What a careful PyTorch user can reach on a CPU; fp32.
+a response token is predicted, AdamW in one fused pass, freed pages kept. What a careful PyTorch user can reach on a CPU; fp32.
 
     python Benchmarks/torch_step.py --model FOLDER --data FILE.jsonl [--rows 24] [--batch-size 1] [--threads 2]
 
@@ -8,6 +8,7 @@ seconds of the reference pass and of the training steps with AdamW, tokens_per_s
 """
 
 import argparse
+import ctypes
 import json
 import resource
 import time
@@ -15,6 +16,18 @@ import time
 import torch
 import torch.nn.functional as functional
 from transformers import AutoModelForCausalLM, AutoTokenizer
+
+
+def keep_pages():
+    """Lets glibc keep what tensors free: mapping, touching and returning the same pages in every step took a tenth of the time."""
+    try:
+        set_option = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return
+    top_pad, trim_threshold, mmap_max = -2, -1, -4
+    set_option(mmap_max, 0)
+    set_option(trim_threshold, 2**31 - 1)
+    set_option(top_pad, 64 << 20)
 
 
 def text_of(value):
@@ -101,14 +114,15 @@ def main():
     parser.add_argument("--threads", type=int, default=0, help="0: what PyTorch chooses")
     parser.add_argument("--beta", type=float, default=0.1)
     options = parser.parse_args()
+    keep_pages()
     if options.threads:
         torch.set_num_threads(options.threads)
     tokenizer = AutoTokenizer.from_pretrained(options.model)
     model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32, attn_implementation="sdpa")
-    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-7, weight_decay=0.0)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-7, weight_decay=0.0, fused=True)
     rows = load_rows(tokenizer, options.data, options.rows)
     start = time.perf_counter()
-    with torch.no_grad():
+    with torch.inference_mode():
         reference = [response_log_probs(model, batch)[0] for batch in batches(rows, options.batch_size)]
     losses = []
     size = options.global_batch or options.batch_size

@@ -1,9 +1,10 @@
 """TRL's DPOTrainer as its users get it on a CPU in fp32: trained model beside a frozen copy, padded batches; timed.
 
-    python Benchmarks/trl_dpo.py --model FOLDER --data FILE.jsonl [--rows 24] [--batch-size 1] [--threads 2]
+    python Benchmarks/trl_dpo.py --model FOLDER --data FILE.jsonl [--rows 24] [--batch-size 1] [--threads 2] [--precompute-reference]
 
 One epoch over the first rows, AdamW included. Gradient checkpointing is off, because on a CPU it only costs time. Seconds
-run from the start of the first step to the end of the last and so include the reference passes. Prints one JSON object:
+run from the start of the first step to the end of the last and so include the reference passes, unless --precompute-reference
+sets `precompute_ref_log_probs`, which makes them before the first step. Prints one JSON object:
 tokens (both sequences of a pair, the prompt counted twice, padding not counted), seconds, tokens_per_second,
 peak_memory in bytes.
 """
@@ -52,6 +53,7 @@ def main():
     parser.add_argument("--global-batch", type=int, default=0, help="pairs of an optimizer step; 0: the batch size")
     parser.add_argument("--threads", type=int, default=0, help="0: what PyTorch chooses")
     parser.add_argument("--beta", type=float, default=0.1)
+    parser.add_argument("--precompute-reference", action="store_true")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -61,9 +63,11 @@ def main():
     clock = StepClock()
     with tempfile.TemporaryDirectory() as scratch:
         settings = DPOConfig(
-            output_dir=scratch, per_device_train_batch_size=options.batch_size, gradient_accumulation_steps=max(1, options.global_batch // options.batch_size),
+            output_dir=scratch, per_device_train_batch_size=options.batch_size,
+            gradient_accumulation_steps=max(1, options.global_batch // options.batch_size),
             num_train_epochs=1, learning_rate=5e-7, beta=options.beta, max_length=2048, bf16=False, use_cpu=True,
             gradient_checkpointing=False, report_to=[], save_strategy="no", logging_steps=1, disable_tqdm=True, seed=42,
+            precompute_ref_log_probs=options.precompute_reference,
         )
         model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32, attn_implementation="sdpa")
         trainer = DPOTrainer(
@@ -77,7 +81,7 @@ def main():
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     seconds = clock.last - clock.first
     print(json.dumps({
-        "program": "trl", "rows": len(dataset), "batch_size": options.batch_size, "tokens": tokens, "seconds": seconds,
+        "program": "trl", "precomputed_reference": options.precompute_reference, "rows": len(dataset), "batch_size": options.batch_size, "tokens": tokens, "seconds": seconds,
         "tokens_per_second": tokens / seconds, "first_loss": float(losses[0]), "last_loss": float(losses[-1]),
         "peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }))
