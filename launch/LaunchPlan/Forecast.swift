@@ -12,6 +12,13 @@ package struct Forecast: Sendable {
     package let ranksPerNode, threads: Int
     /// The ranks and threads that stand for it on this machine.
     package let localRanks, localThreads: Int
+
+    package init(ranksPerNode: Int, threads: Int, localRanks: Int, localThreads: Int) {
+      self.ranksPerNode = ranksPerNode
+      self.threads = threads
+      self.localRanks = localRanks
+      self.localThreads = localThreads
+    }
   }
 
   /// One layout on some number of nodes.
@@ -31,7 +38,7 @@ package struct Forecast: Sendable {
   private let calibrations: [Layout: ScalingCalibration]
 
   /// Layouts worth a look: what the user fixed, or one rank per NUMA node, and one per core.
-  static func layouts(_ options: LaunchOptions, cores: Int, here topology: Topology) -> [Layout] {
+  package static func layouts(_ options: LaunchOptions, cores: Int, here topology: Topology) -> [Layout] {
     let local = topology.usableCores
     func layout(_ ranks: Int, _ threads: Int) -> Layout {
       let localRanks = min(ranks, local)
@@ -48,7 +55,7 @@ package struct Forecast: Sendable {
   }
 
   /// 1, 2, 4 … and the number itself.
-  static func nodeCounts(_ nodes: Int) -> [Int] {
+  package static func nodeCounts(_ nodes: Int) -> [Int] {
     var counts = Array(sequence(first: 1) { $0 * 2 }.prefix { $0 < nodes })
     counts.append(nodes)
     return counts

@@ -90,6 +90,10 @@ package struct StepBenchmark {
     communicator: Communicator,
     environment: [String: String]
   ) throws {
+    guard configuration.rewards == nil else {
+      throw TregError.usage(
+        "--rewards: bench step times the frozen model's pass too; treg train --rewards tells perf/step_seconds")
+    }
     setup = try TrainingSetup(configuration, communicator: communicator, environment: environment)
     let found = setup.train.pairs.count
     guard rows <= found else {
