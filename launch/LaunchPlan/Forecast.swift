@@ -33,6 +33,9 @@ package struct Forecast: Sendable {
     package let isMeasuredHere: Bool
   }
 
+  /// Tokens of a micro-batch that keep one thread busy.
+  private static let panelTokens = 256
+
   package let cluster: ClusterDescription
   package let lines: [Line]
   private let calibrations: [Layout: ScalingCalibration]
@@ -197,6 +200,12 @@ package struct Forecast: Sendable {
       "--nproc-per-node \(best.layout.ranksPerNode) --threads \(best.layout.threads)"
         + (last.count > 1 ? ", the faster of \(last.count) layouts" : "")
     ]
+    let wanted = best.layout.threads * Self.panelTokens
+    if best.memory.workload.tokens < wanted {
+      advice.append(
+        "--micro-batch-tokens \(wanted): \(best.layout.threads) threads share a micro-batch, and a panel of "
+          + "\(Self.panelTokens) tokens a thread makes products fast")
+    }
     if fitting.isEmpty { advice.append("--recompute true: only then do \(best.layout.ranksPerNode) ranks fit a node") }
     let gain = 1 - best.narrowStepSeconds / best.prediction.stepSeconds
     if gain > 0.03 {
