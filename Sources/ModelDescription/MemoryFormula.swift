@@ -58,8 +58,8 @@ package struct MemoryFormula: Sendable {
     package var rewardElements = 0
     /// Tokens of the longest conversation among them.
     package var longest: Int
-    /// Bytes of logits that training may keep from the forward to the backward pass.
-    package var logitBudget: Int
+    /// Bytes of logits that training may keep from the forward to the backward pass; nil: as the model suggests.
+    package var logitBudget: Int?
     /// Bytes of the process before it loads a model, per rank; an MPI brings its own.
     package var processBytes: Int
     /// Bytes that each thread adds: its stack's touched part and its buffer inside the matrix library.
@@ -69,7 +69,7 @@ package struct MemoryFormula: Sendable {
       purpose: Purpose = .training, tokens: Int, scoredTokens: Int, shards: Int = 1, threads: Int = 1,
       keepsReference: Bool = false, runsReference: Bool = false, weightBytes: Int = 4, lowRank: LowRankLayout? = nil,
       recomputes: Bool = false, scoreRows: Int = 0, scoreTokens: Int = 0, rewardElements: Int = 0, longest: Int? = nil,
-      logitBudget: Int = 256 << 20, processBytes: Int = Workload.processBytes(ranks: 1),
+      logitBudget: Int? = nil, processBytes: Int = Workload.processBytes(ranks: 1),
       threadBytes: Int = 4 << 20
     ) {
       precondition(tokens >= 0 && scoredTokens >= 0 && shards > 0 && threads > 0, "a workload has sizes")
@@ -151,7 +151,7 @@ package struct MemoryFormula: Sendable {
     }
     addRoom("scored", "\(scored) tokens · \(4 * model.width + 2)", scored * (4 * model.width + 2))
     let chunk = min(scored, Self.logitChunk)
-    let kept = trains ? min(scored, max(workload.logitBudget / (4 * model.vocabularySize), chunk)) : chunk
+    let kept = trains ? min(scored, max((workload.logitBudget ?? model.logitBudget) / (4 * model.vocabularySize), chunk)) : chunk
     addRoom("logits", "\(kept) tokens · \(model.vocabularySize)", kept * model.vocabularySize)
     let workspace =
       Self.workspace(model, longest: workload.longest) + (bytes < 4 ? Self.weightTile(model) : 0)
@@ -216,6 +216,12 @@ package struct MemoryFormula: Sendable {
   }
 
   package var totalBytes: Int { terms.reduce(0) { $0 + $1.bytes } }
+}
+
+extension ModelDescription {
+  /// Bytes of logits that are worth keeping from the forward to the backward pass: making them again costs a fifth of the
+  /// head's time, which in small models with large vocabularies is most of a step. No more than the weights in fp32.
+  package var logitBudget: Int { max(256 << 20, 4 * bufferCount) }
 }
 
 extension MemoryFormula: CustomStringConvertible {

@@ -32,11 +32,12 @@ package final class Transformer {
 
   /// - Parameters:
   ///   - adapter: is added to the model's projections; the model's own weights then get no gradient.
-  ///   - logitBudgetBytes: logits kept between forward and backward; beyond it they are made twice.
+  ///   - logitBudgetBytes: logits kept between forward and backward; beyond it they are made twice. nil: as the model
+  ///     suggests.
   /// - Precondition: `weights` has the size the description asks for.
   package init(
     description: ModelDescription, weights: WeightBuffer, workers: Workers, adapter: LowRankAdapter? = nil,
-    logitBudgetBytes: Int = 256 << 20
+    logitBudgetBytes: Int? = nil
   ) {
     precondition(
       weights.count >= description.bufferCount, "\(weights.count) weights for a model of \(description.bufferCount)")
@@ -61,13 +62,13 @@ package final class Transformer {
     room = Activations(
       shape: shape, attention: attention, threads: workers.threads, lowRank: adapter?.layout)
     head = LanguageModelHead(
-      shape: shape, weights: values, workers: workers, budgetBytes: logitBudgetBytes)
+      shape: shape, weights: values, workers: workers, budgetBytes: logitBudgetBytes ?? description.logitBudget)
   }
 
   /// fp32 weights, as ``init(description:weights:workers:adapter:logitBudgetBytes:)``.
   package convenience init(
     description: ModelDescription, parameters: FloatBuffer, workers: Workers, adapter: LowRankAdapter? = nil,
-    logitBudgetBytes: Int = 256 << 20
+    logitBudgetBytes: Int? = nil
   ) {
     self.init(
       description: description, weights: WeightBuffer(parameters), workers: workers, adapter: adapter,
