@@ -55,7 +55,8 @@ package struct MemoryBudget {
     return MemoryFormula(
       model,
       .init(
-        tokens: way.tokens, scoredTokens: way.tokens, shards: shards, threads: threads, weightBytes: way.weightBytes,
+        tokens: way.tokens, scoredTokens: way.tokens, shards: shards, threads: threads,
+        gradients: configuration.gradientBuffers(ranks: ranks), weightBytes: way.weightBytes,
         lowRank: way.lowRank, rewardElements: rewardElements,
         processBytes: MemoryFormula.Workload.processBytes(ranks: ranks)))
   }

@@ -32,6 +32,7 @@ package struct MemoryCheck: Sendable {
       source.model,
       .init(
         tokens: tokens, scoredTokens: tokens, shards: shards, threads: plan.threads,
+        gradients: configuration.gradientBuffers(ranks: plan.ranks),
         weightBytes: source.storageType(named: configuration.weights.rawValue).byteCount,
         lowRank: lowRank, rewardElements: rewardElements,
         processBytes: MemoryFormula.Workload.processBytes(ranks: plan.ranks)))
