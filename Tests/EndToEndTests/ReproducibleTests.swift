@@ -133,7 +133,7 @@ extension EndToEndTests {
       try #require(first.exitCode == 0, "\(first.errors)")
       for (flags, environment, complaint) in [
         (["--virtual-ranks", "4"], [:], "virtual_ranks: 8 in the checkpoint, 4 now"),
-        (["--reproducible", "false"], [:], "reproducible: true in the checkpoint, false now"),
+        (["--reproducible", "false"], [:], "reproducible: \"true\" in the checkpoint, \"false\" now"),
         (["--micro-batch-tokens", "64"], [:], "micro_batch_tokens: 150 in the checkpoint, 64 now"),
         ([], ["TREG_PRODUCTS": "blas"], "which gives other bits"),
       ] as [([String], [String: String?], String)] {
