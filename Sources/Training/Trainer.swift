@@ -41,7 +41,7 @@ package final class Trainer {
   private let maximumNorm: Double
   private let timeline: StepTimeline
   private let microBatchTokens: Int
-  /// Laid out as the weights that train; what ``computeGradient(_:scores:globalCount:)`` left.
+  /// Laid out as the weights that train; what ``computeGradient(_:scores:counts:globalCount:)`` left.
   let gradients: FloatBuffer
   private let tree: GradientTree
   private let norm: GradientNorm
