@@ -27,6 +27,9 @@ int32_t cmpi_swap(
     const void *send, int send_count, int to, void *receive, int receive_count, int from, MPI_Datatype datatype,
     cmpi_error *error);
 
+// into[i] += from[i].
+void cmpi_add(void *into, const void *from, int64_t count, cmpi_element element);
+
 int32_t cmpi_library_name(char *text, int32_t capacity, cmpi_error *error);
 int32_t cmpi_initialize(cmpi_error *error);
 int32_t cmpi_finalize(cmpi_error *error);
@@ -45,6 +48,8 @@ int32_t cmpi_test(cmpi_request *request, int32_t *done, cmpi_error *error);
 int32_t cmpi_wait(cmpi_request *request, cmpi_error *error);
 int32_t cmpi_broadcast(void *bytes, int64_t count, int32_t root, int64_t piece_bytes, cmpi_error *error);
 int32_t cmpi_reduce_scatter(
+    void *buffer, cmpi_shards shards, cmpi_element element, int64_t piece_bytes, void *scratch, cmpi_error *error);
+int32_t cmpi_tree_reduce_scatter(
     void *buffer, cmpi_shards shards, cmpi_element element, int64_t piece_bytes, void *scratch, cmpi_error *error);
 int32_t cmpi_all_gather(
     void *buffer, cmpi_shards shards, int64_t element_bytes, int64_t piece_bytes, cmpi_error *error);

@@ -31,7 +31,7 @@ static int32_t ring_position(int *rank, int *size, cmpi_error *error) {
     for (int64_t i = 0; i < count; i++) a[i] += b[i]; \
   } while (0)
 
-static void add(void *into, const void *from, int64_t count, cmpi_element element) {
+void cmpi_add(void *into, const void *from, int64_t count, cmpi_element element) {
   switch (element) {
     case CMPI_FLOAT32: ADD(float); return;
     case CMPI_FLOAT64: ADD(double); return;
@@ -59,7 +59,7 @@ int32_t cmpi_reduce_scatter(
           out + start * width, cmpi_piece(start, out_count, piece), next, scratch, taken, previous,
           cmpi_datatype(element), error);
       if (code) return code;
-      add(in + start * width, scratch, taken, element);
+      cmpi_add(in + start * width, scratch, taken, element);
     }
   }
   return 0;

@@ -18,6 +18,7 @@ __attribute__((visibility("default"))) const cmpi_table cmpi_table_v1 = {
     .wait = cmpi_wait,
     .broadcast = cmpi_broadcast,
     .reduce_scatter = cmpi_reduce_scatter,
+    .tree_reduce_scatter = cmpi_tree_reduce_scatter,
     .all_gather = cmpi_all_gather,
     .all_to_all_int64 = cmpi_all_to_all_int64,
     .all_to_all_bytes = cmpi_all_to_all_bytes,

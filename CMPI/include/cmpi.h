@@ -23,7 +23,7 @@
 #endif
 
 // Raised whenever the table's layout or a function's meaning changes.
-#define CMPI_TABLE_VERSION 1
+#define CMPI_TABLE_VERSION 2
 // The one symbol that a shim exports: a `const cmpi_table`.
 #define CMPI_TABLE_SYMBOL "cmpi_table_v1"
 #define CMPI_ERROR_CAPACITY 768
@@ -78,6 +78,9 @@ typedef struct cmpi_table {
   // In place: the own shard ends as its sum over ranks, the others end with unspecified values. `scratch` has
   // `piece_bytes` bytes.
   int32_t (*reduce_scatter)(
+      void *buffer, cmpi_shards shards, cmpi_element element, int64_t piece_bytes, void *scratch, cmpi_error *error);
+  // The same as a binary tree over 1, 2, 4, 8, … ranks: ((0 + 1) + (2 + 3)) + …, whatever the shards.
+  int32_t (*tree_reduce_scatter)(
       void *buffer, cmpi_shards shards, cmpi_element element, int64_t piece_bytes, void *scratch, cmpi_error *error);
   // In place: every rank's own shard is copied to all. Shards are in units of `element_bytes`.
   int32_t (*all_gather)(

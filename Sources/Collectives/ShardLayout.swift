@@ -16,5 +16,8 @@ package struct ShardLayout: Equatable, Sendable {
     shards = (0..<ranks).map { rank in min(count, rank * length)..<min(count, (rank + 1) * length) }
   }
 
+  /// - Parameter shards: ascending, without gaps.
+  init(shards: [Range<Int>]) { self.shards = shards }
+
   package subscript(rank: Int) -> Range<Int> { shards[rank] }
 }

@@ -118,7 +118,7 @@ extension ConfigurationKey {
         "global_batch_size", \.globalBatchSize, .integer("a whole number above 0") { $0 > 0 }, .trajectory,
         "pairs of one optimizer step, whatever the number of ranks"),
       ConfigurationKey(
-        "micro_batch_tokens", \.microBatchTokens, .automaticCount, .free, "tokens that a rank computes at once"),
+        "micro_batch_tokens", \.microBatchTokens, .automaticCount, .rounding, "tokens that a rank computes at once"),
       ConfigurationKey(
         "recompute", \.recompute, .flag, .free,
         "true: the backward pass makes activations again, for less memory and the same bits"),
@@ -193,5 +193,11 @@ extension ConfigurationKey {
       ConfigurationKey(
         "gradient_exchange", \.gradientExchange, .choice, .free,
         "reduce_scatter: each rank steps its own part; all_reduce: every rank steps all"),
+      ConfigurationKey(
+        "reproducible", \.reproducible, .flag, .rounding,
+        "true: the same bits on 1, 2, 4, … virtual_ranks ranks and any threads, for more memory and time"),
+      ConfigurationKey(
+        "virtual_ranks", \.virtualRanks, .integer("a power of two") { $0 > 0 && $0 & ($0 - 1) == 0 }, .rounding,
+        "shares that a batch is divided into and summed by when runs are reproducible: the most ranks there can be"),
     ])
 }

@@ -6,6 +6,8 @@ struct ConfigurationKey: Sendable {
     case trajectory
     /// It does so only by the number of steps, on which some schedules depend.
     case length
+    /// It decides in which order numbers are summed, and so the last bits of weights: what reproducible runs promise.
+    case rounding
     /// It names a file whose content is compared by hash, not by name.
     case content
     /// It decides what is reported, kept, or how fast it goes.
@@ -17,6 +19,8 @@ struct ConfigurationKey: Sendable {
   let expectation: String
   /// Whether a flag takes all words up to the next flag.
   let isList: Bool
+  /// Whether a flag without a value says true.
+  let isSwitch: Bool
   let relevance: Relevance
   /// What the key means, in one line.
   let help: String
@@ -34,6 +38,7 @@ struct ConfigurationKey: Sendable {
     self.help = help
     expectation = kind.expectation
     isList = kind.isList
+    isSwitch = Value.self == Bool.self
     set = { configuration, value in
       guard let value = kind.read(value) else { return false }
       configuration[keyPath: path] = value

@@ -35,8 +35,8 @@ enum FlagSettings {
     -> ConfigurationValue
   {
     if words.isEmpty {
-      // Foreign flags such as --bf16 stand alone; ours all have values.
-      guard key == nil else { throw TregError.usage("--\(written) needs a value: \(key!.expectation)") }
+      // Foreign flags such as --bf16 stand alone, and so may ours that are true or false.
+      guard key?.isSwitch != false else { throw TregError.usage("--\(written) needs a value: \(key!.expectation)") }
       return .text("true")
     }
     return words.count == 1 ? ConfigurationValue(plain: words[0]) : .list(words.map { ConfigurationValue(plain: $0) })

@@ -2,7 +2,8 @@ extension RunConfiguration {
   /// Why a run of this configuration cannot go on from one of `saved`: the keys that would bend its course.
   ///
   /// These may change freely: what is reported and kept (`out`, `eval_data`, `logging_steps`, `eval_steps`, `save_*`)
-  /// and how the work is done (`threads`, `micro_batch_tokens`, `gradient_exchange`, though other sums round otherwise).
+  /// and how the work is done (`threads`, `gradient_exchange`), and, unless one of the two is reproducible,
+  /// `micro_batch_tokens`, though other sums round otherwise.
   /// `model`, `reference`, `data` and `rewards` may move: their content is compared by hash elsewhere.
   /// `max_steps` and `num_train_epochs` may change where no learning rate depends on them: with a constant schedule
   /// and a warm-up given in steps.
@@ -15,6 +16,7 @@ extension RunConfiguration {
       switch key.relevance {
       case .trajectory: break
       case .length: guard lengthMatters else { return nil }
+      case .rounding: guard reproducible || saved.reproducible else { return nil }
       case .content, .free: return nil
       }
       let then = key.get(saved)

@@ -102,6 +102,9 @@ package struct RunConfiguration: Sendable, Equatable {
   package internal(set) var recompute = false
   package internal(set) var threads = Automatic.automatic
   package internal(set) var gradientExchange = GradientExchange.reduceScatter
+  /// Whether the same bits come of 1, 2, 4, … ``virtualRanks`` ranks and of any number of threads.
+  package internal(set) var reproducible = false
+  package internal(set) var virtualRanks = 8
 
   init() {}
 }

@@ -21,6 +21,7 @@ package struct MachineReport {
   package var lines: [(name: String, finding: String)] {
     [
       ("CPU", cpu), ("cores", cores), ("memory", memory), ("BLAS", MatrixMultiply.libraryName),
+      ("arithmetic", Arithmetic.kind),
       ("threads", "\(ThreadChoice.automatic(environment: environment)) for a rank unless told otherwise"),
     ]
       + MPIKind.allCases.map { kind in

@@ -56,7 +56,8 @@ package struct MemoryBudget {
     return MemoryFormula(
       model,
       .init(
-        tokens: way.tokens, scoredTokens: way.tokens, shards: shards, threads: threads, weightBytes: way.weightBytes,
+        tokens: way.tokens, scoredTokens: way.tokens, shards: shards, threads: threads,
+        gradients: configuration.gradientBuffers(ranks: ranks), weightBytes: way.weightBytes,
         lowRank: way.lowRank, recomputes: way.recomputes, rewardElements: rewardElements,
         processBytes: MemoryFormula.Workload.processBytes(ranks: ranks)))
   }

@@ -72,6 +72,15 @@ package struct PreferenceMetrics: Sendable, Equatable {
   /// Adds up over ranks; collective.
   package mutating func combine(_ communicator: Communicator) throws { try communicator.sum(&sums) }
 
+  /// The metrics of all parts that a `sum` of their sums knows of, of which `parts` are some.
+  package static func combining(
+    _ parts: [PreferenceMetrics], by sum: ([[Double]]) throws -> [Double]
+  ) rethrows -> PreferenceMetrics {
+    var whole = parts[0]
+    whole.sums = try sum(parts.map(\.sums))
+    return whole
+  }
+
   package var pairCount: Int { Int(self[.pairs]) }
   package var tokenCount: Int { Int(self[.tokens]) }
   package var loss: Double { mean(.loss) }

@@ -2,12 +2,12 @@
 ///
 /// Everything is fp32 but weights of b bytes, 4 or 2. With N the elements of the flat parameter buffer, M those of the weights that train (N, or the
 /// adapters' elements), D the shards of the optimizer's state,
-/// T packed and S scored tokens of a micro-batch, h, h_q, h_kv and f the widths of hidden states, queries, keys and MLP,
+/// G the gradient buffers, T packed and S scored tokens of a micro-batch, h, h_q, h_kv and f the widths of hidden states, queries, keys and MLP,
 /// a the heads, L the layers and V the vocabulary:
 ///
 ///     weights      b N
 ///     adapter      4 M                                            training of low-rank adapters
-///     gradients    4 M                                            training
+///     gradients    4 M G                                          training; G is 1 + log₂ of a rank's shares when reproducible
 ///     optimizer    8 M / D                                        training
 ///     masters      4 M / D                                        training of weights of two bytes
 ///     reference    b N                                            when a second model is kept
@@ -40,6 +40,8 @@ package struct MemoryFormula: Sendable {
     /// D, over how many ranks the optimizer's state is divided.
     package var shards: Int
     package var threads: Int
+    /// G, buffers of gradients: more than one where a rank sums those of several shares in a fixed order.
+    package var gradients: Int
     /// Whether a frozen second model stays in memory beside the trained one.
     package var keepsReference: Bool
     /// Whether the reference runs beside the trained model, with weights of its own or the same without adapters. It is
@@ -67,17 +69,20 @@ package struct MemoryFormula: Sendable {
 
     package init(
       purpose: Purpose = .training, tokens: Int, scoredTokens: Int, shards: Int = 1, threads: Int = 1,
+      gradients: Int = 1,
       keepsReference: Bool = false, runsReference: Bool = false, weightBytes: Int = 4, lowRank: LowRankLayout? = nil,
       recomputes: Bool = false, scoreRows: Int = 0, scoreTokens: Int = 0, rewardElements: Int = 0, longest: Int? = nil,
       logitBudget: Int? = nil, processBytes: Int = Workload.processBytes(ranks: 1),
       threadBytes: Int = 4 << 20
     ) {
-      precondition(tokens >= 0 && scoredTokens >= 0 && shards > 0 && threads > 0, "a workload has sizes")
+      precondition(
+        tokens >= 0 && scoredTokens >= 0 && shards > 0 && threads > 0 && gradients > 0, "a workload has sizes")
       self.purpose = purpose
       self.tokens = tokens
       self.scoredTokens = scoredTokens
       self.shards = shards
       self.threads = threads
+      self.gradients = gradients
       self.keepsReference = keepsReference
       self.runsReference = runsReference
       self.weightBytes = weightBytes
@@ -123,7 +128,8 @@ package struct MemoryFormula: Sendable {
     if trains {
       let trained = TrainedParameters(model, lowRank: workload.lowRank).bufferCount
       if workload.lowRank != nil { add("adapter", "4 · \(trained)", 4 * trained) }
-      add("gradients", "4 · \(trained)", 4 * trained)
+      let buffers = workload.gradients
+      add("gradients", buffers == 1 ? "4 · \(trained)" : "\(buffers) · 4 · \(trained)", buffers * 4 * trained)
       let shard = (trained + workload.shards - 1) / workload.shards
       add("optimizer", "8 · \(trained) / \(workload.shards)", 8 * shard)
       if bytes < 4, workload.lowRank == nil {

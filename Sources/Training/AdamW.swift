@@ -50,20 +50,6 @@ package final class AdamW {
     self.pieces = pieces
   }
 
-  /// Σ g² over the shard in double precision, in an order that does not depend on the number of threads.
-  package func sumOfSquares(of gradients: FloatBuffer) -> Double {
-    var sums = [Double](repeating: 0, count: pieces.count)
-    sums.withUnsafeMutableBufferPointer { sums in
-      // Each item writes an element of its own.
-      nonisolated(unsafe) let sums = sums
-      workers.run(pieces.count) { item, _ in
-        let range = pieces[item].range
-        sums[item] = tk_sum_of_squares(gradients.pointer + range.lowerBound, Int64(range.count))
-      }
-    }
-    return sums.reduce(0, +)
-  }
-
   /// Steps the shard from the gradients times `gradientScale`.
   ///
   /// - Parameter parameters: of the shard alone, from its first element on.

@@ -22,6 +22,8 @@ package struct RunState: Sendable, Equatable {
   package var dataHash: String
   package var modelHash: String
   package var scoreHash: String?
+  /// What the run computed with (``Arithmetic/kind``); nil in checkpoints of earlier versions.
+  package var arithmetic: String?
   /// The run's configuration as YAML.
   package var configuration: String
 
@@ -32,13 +34,13 @@ package struct RunState: Sendable, Equatable {
       "shards": .array(shards.map { [.integer($0.lowerBound), .integer($0.upperBound)] }),
       "data_hash": .string(dataHash),
       "model_hash": .string(modelHash), "score_hash": scoreHash.map { .string($0) } ?? nil,
-      "configuration": .string(configuration),
+      "arithmetic": arithmetic.map { .string($0) } ?? nil, "configuration": .string(configuration),
     ]
   }
 
   init(
     step: Int, totalSteps: Int, tokenCount: Int, ranks: Int, threads: Int, shards: [Range<Int>], dataHash: String,
-    modelHash: String, scoreHash: String?, configuration: String
+    modelHash: String, scoreHash: String?, arithmetic: String?, configuration: String
   ) {
     self.step = step
     self.totalSteps = totalSteps
@@ -49,6 +51,7 @@ package struct RunState: Sendable, Equatable {
     self.dataHash = dataHash
     self.modelHash = modelHash
     self.scoreHash = scoreHash
+    self.arithmetic = arithmetic
     self.configuration = configuration
   }
 
@@ -82,6 +85,7 @@ package struct RunState: Sendable, Equatable {
     dataHash = try string("data_hash")
     modelHash = try string("model_hash")
     scoreHash = value["score_hash"]?.string
+    arithmetic = value["arithmetic"]?.string
     configuration = try string("configuration")
   }
 

@@ -1,4 +1,5 @@
 import Collectives
+import Compute
 import OrderedJSON
 import RunFolder
 
@@ -23,7 +24,7 @@ struct RunFacts {
       "mpi": .string(setup.communicator.implementation), "hosts": .array(hosts.map { .string($0) }),
       "parameters": .integer(setup.source.model.parameterCount), "steps": .integer(setup.plan.stepCount),
       "pairs": .integer(setup.train.pairs.count), "data_hash": .string(setup.train.tokens.contentHash),
-      "reference_hash": .string(setup.modelHash),
+      "reference_hash": .string(setup.modelHash), "arithmetic": .string(Arithmetic.kind),
     ]
   }
 }

@@ -11,7 +11,8 @@ struct StepLoop {
   private let setup: TrainingSetup
   private let trainer: Trainer
   private let scores: ScoreExchange?
-  private let held: (pairs: PairList, scores: [RowScores])?
+  /// Held-out pairs, and their scores, of each of this rank's shares.
+  private let held: [(pairs: PairList, scores: [RowScores])]?
   private let layout: RunLayout
   private let group: FolderGroup
   private let stop: StopRequest
@@ -50,11 +51,11 @@ struct StepLoop {
     step = startStep
     self.tokenCount = tokenCount
     if let held = setup.held {
-      let all = Array(held.pairs.indices)
-      let division = Division.divide(all, costs: held.pairs.costs, ranks: setup.communicator.size)
-      let own = division[setup.communicator.rank]
-      let found = try heldScores?.scores(for: division) ?? [:]
-      self.held = (held.pairs.selecting(own), own.compactMap { found[$0] })
+      let shares = setup.virtual.divide(Array(held.pairs.indices), costs: held.pairs.costs)
+      let found = try heldScores?.scores(for: setup.virtual.byRank(shares)) ?? [:]
+      self.held = shares[setup.virtual.own].map { rows in
+        (held.pairs.selecting(rows), rows.compactMap { found[$0] })
+      }
     } else {
       self.held = nil
     }
@@ -115,15 +116,18 @@ struct StepLoop {
 
   private mutating func takeStep() throws -> Trainer.StepReport {
     let batch = plan.batch(ofStep: step)
-    let rows = divide(batch)[communicator.rank]
+    let shares = divide(batch)[setup.virtual.own]
+    let rows = shares.flatMap(\.self)
     let known = try scoresOfStep()
     // Reading may fail on one rank alone, and would leave the others waiting in the step.
     let own = try communicator.agree { try pairs.pairs(at: rows) }
-    return try trainer.step(own, scores: rows.compactMap { known[$0] }, globalCount: batch.count)
+    return try trainer.step(
+      own, scores: rows.compactMap { known[$0] }, counts: shares.map(\.count), globalCount: batch.count)
   }
 
+  /// Rows of every share.
   private func divide(_ batch: [Int]) -> [[Int]] {
-    Division.divide(batch, costs: batch.map { pairs.counts(at: $0).tokens }, ranks: communicator.size)
+    setup.virtual.divide(batch, costs: batch.map { pairs.counts(at: $0).tokens })
   }
 
   /// Scores of the rows that this rank trains on now, exchanged by all ranks every ``exchangedSteps`` steps.
@@ -136,7 +140,9 @@ struct StepLoop {
     let steps = step..<min(step + Self.exchangedSteps, epochEnd, plan.stepCount)
     var consumers = [[Int]](repeating: [], count: communicator.size)
     for step in steps {
-      for (rank, rows) in divide(plan.batch(ofStep: step)).enumerated() { consumers[rank] += rows }
+      for (rank, rows) in setup.virtual.byRank(divide(plan.batch(ofStep: step))).enumerated() {
+        consumers[rank] += rows
+      }
     }
     let rows = try scores.scores(for: consumers)
     stepScores = (steps, rows)
@@ -145,7 +151,7 @@ struct StepLoop {
 
   private func evaluate(_ writer: borrowing MetricsWriter?) throws {
     guard let held else { return }
-    let metrics = try trainer.evaluate(held.pairs, scores: held.scores)
+    let metrics = try trainer.evaluate(held)
     var line = MetricsLine(step: step, epoch: plan.epochs(afterSteps: step), isEvaluation: true)
     metrics.fill(&line)
     guard communicator.rank == 0 else { return }

@@ -35,13 +35,16 @@ package final class Trainer {
   private let objective: any Objective
   private let control: TokenRewardControl
   private let communicator: Communicator
+  private let virtual: VirtualRanks
   private let exchange: Exchange
   private let schedule: LearningRateSchedule
   private let maximumNorm: Double
   private let timeline: StepTimeline
   private let microBatchTokens: Int
-  /// Laid out as the weights that train; what ``computeGradient(_:scores:globalCount:)`` left.
+  /// Laid out as the weights that train; what ``computeGradient(_:scores:counts:globalCount:)`` left.
   let gradients: FloatBuffer
+  private let tree: GradientTree
+  private let norm: GradientNorm
 
   /// Collective: the weights that train in fp32. Where the model holds them rounded, the gradient's room takes them.
   package func trainedValues() throws -> FloatBuffer { try masters.all(in: gradients) }
@@ -49,10 +52,12 @@ package final class Trainer {
   /// - Parameters:
   ///   - reference: the frozen model; needed where the objective needs its vocabulary.
   ///   - control: what is done to token rewards before the objective sees them.
+  ///   - virtual: the shares of a batch; nil: one for each rank.
   ///   - timeline: is told what the parts of a step take.
   package init(
     model: Transformer, reference: Transformer? = nil, objective: any Objective,
-    control: TokenRewardControl = TokenRewardControl(.none), communicator: Communicator, exchange: Exchange,
+    control: TokenRewardControl = TokenRewardControl(.none), communicator: Communicator,
+    virtual: VirtualRanks? = nil, exchange: Exchange,
     schedule: LearningRateSchedule, adamW: AdamW.Options, maximumNorm: Double, microBatchTokens: Int,
     timeline: StepTimeline = StepTimeline()
   ) {
@@ -62,6 +67,8 @@ package final class Trainer {
     self.objective = objective
     self.control = control
     self.communicator = communicator
+    let virtual = virtual ?? VirtualRanks(communicator)
+    self.virtual = virtual
     self.exchange = exchange
     self.schedule = schedule
     self.maximumNorm = maximumNorm
@@ -69,11 +76,13 @@ package final class Trainer {
     self.timeline = timeline
     let count = model.trained.bufferCount
     switch exchange {
-    case .reduceScatter: shards = ShardLayout(count: count, ranks: communicator.size).shards
+    case .reduceScatter: shards = virtual.shards(ofCount: count).shards
     // Every rank owns all; written to checkpoints once, as the first rank's.
     case .allReduce: shards = [Range<Int>](repeating: 0..<count, count: communicator.size)
     }
     gradients = FloatBuffer(count: count)
+    tree = GradientTree(shares: virtual.own.count, count: count, workers: model.workers)
+    norm = GradientNorm(model.trained, parts: virtual.parts(ofCount: count).shards, workers: model.workers)
     let areDivided = if case .reduceScatter = exchange { true } else { false }
     masters = MasterWeights(model, communicator: communicator, shards: shards, areDivided: areDivided)
     optimizer = AdamW(
@@ -83,12 +92,15 @@ package final class Trainer {
   /// Collective: one optimizer step.
   ///
   /// - Parameters:
-  ///   - pairs: this rank's rows of the global batch; may be empty.
+  ///   - pairs: this rank's rows of the global batch, share by share; may be empty.
   ///   - scores: what the frozen model says of each of them; empty when the objective needs nothing of it.
+  ///   - counts: how many of them each of this rank's shares has; nil where it has one share.
   ///   - globalCount: pairs of the global batch over all ranks.
   /// - Throws: 79 when loss or gradient is not finite; nothing is updated then.
-  package func step(_ pairs: [TokenizedPair], scores: [RowScores], globalCount: Int) throws -> StepReport {
-    let (metrics, norm) = try computeGradient(pairs, scores: scores, globalCount: globalCount)
+  package func step(
+    _ pairs: [TokenizedPair], scores: [RowScores], counts: [Int]? = nil, globalCount: Int
+  ) throws -> StepReport {
+    let (metrics, norm) = try computeGradient(pairs, scores: scores, counts: counts, globalCount: globalCount)
     let rate = schedule.rate(at: optimizer.step)
     // As torch.nn.utils.clip_grad_norm_.
     let clip = maximumNorm > 0 ? min(1, maximumNorm / (norm + 1e-6)) : 1
@@ -103,12 +115,51 @@ package final class Trainer {
   /// Collective: leaves the gradient of a global batch's mean loss in ``gradients``, where this rank's shard is the sum
   /// over ranks, not clipped.
   ///
-  /// - Parameters: as ``step(_:scores:globalCount:)``.
+  /// - Parameters: as ``step(_:scores:counts:globalCount:)``.
   /// - Returns: metrics of the batch and the 2-norm of the whole gradient.
   func computeGradient(
-    _ pairs: [TokenizedPair], scores: [RowScores], globalCount: Int
+    _ pairs: [TokenizedPair], scores: [RowScores], counts: [Int]? = nil, globalCount: Int
   ) throws -> (metrics: PreferenceMetrics, norm: Double) {
-    timeline.measure(.optimizer) { gradients.clear() }
+    let shares = Self.ranges(counts ?? [pairs.count])
+    precondition(shares.count == virtual.own.count && shares.last?.upperBound == pairs.count, "rows of every share")
+    var parts: [PreferenceMetrics] = []
+    tree.sum(into: gradients, timeline: timeline) { share, buffer in
+      parts.append(
+        addGradient(
+          of: pairs[shares[share]], scores: scores.isEmpty ? [] : scores[shares[share]], globalCount: globalCount,
+          to: buffer))
+    }
+    let metrics = try timeline.measure(.communication) {
+      let metrics = try PreferenceMetrics.combining(parts, by: virtual.sum)
+      switch exchange {
+      case .reduceScatter: try virtual.reduceScatter(gradients.all, shards: shards)
+      case .allReduce: try virtual.allReduce(gradients.all)
+      }
+      return metrics
+    }
+    let norm = try gradientNorm()
+    guard norm.isFinite, metrics.loss.isFinite else {
+      throw TregError(
+        .nonFinite, at: "step \(optimizer.step + 1)",
+        "\(metrics.loss.isFinite ? "the gradient" : "the loss") is not finite; no weight was changed",
+        isOnAllRanks: true)
+    }
+    return (metrics, norm)
+  }
+
+  /// Ranges of so many rows that follow each other.
+  private static func ranges(_ counts: [Int]) -> [Range<Int>] {
+    var end = 0
+    return counts.map { count in
+      defer { end += count }
+      return end..<end + count
+    }
+  }
+
+  /// Passes over rows in micro-batches, whose gradients are added to `gradients`.
+  private func addGradient(
+    of pairs: ArraySlice<TokenizedPair>, scores: ArraySlice<RowScores>, globalCount: Int, to gradients: FloatBuffer
+  ) -> PreferenceMetrics {
     var metrics = newMetrics
     for batch in Division.microBatches(
       Array(pairs.indices), costs: pairs.map(\.tokenCount), maxTokens: microBatchTokens)
@@ -129,44 +180,42 @@ package final class Trainer {
       }
       timeline.operations += model.operations(of: packed, backward: true)
     }
-    try timeline.measure(.communication) {
-      try metrics.combine(communicator)
-      switch exchange {
-      case .reduceScatter: try communicator.reduceScatter(gradients.all, shards: shards)
-      case .allReduce: try communicator.sum(gradients.all)
-      }
+    return metrics
+  }
+
+  /// Collective where ranks hold parts: the 2-norm of the whole gradient.
+  private func gradientNorm() throws -> Double {
+    switch exchange {
+    case .reduceScatter:
+      let squares = timeline.measure(.optimizer) { norm.sums(of: gradients, shares: virtual.own) }
+      return try timeline.measure(.communication) { try virtual.sum(squares.map { [$0] })[0].squareRoot() }
+    case .allReduce:
+      let squares = timeline.measure(.optimizer) { norm.sums(of: gradients, shares: 0..<virtual.count) }
+      return VirtualRanks.treeSum(squares.map { [$0] }[...])[0].squareRoot()
     }
-    var square = timeline.measure(.optimizer) { optimizer.sumOfSquares(of: gradients) }
-    if case .reduceScatter = exchange { try timeline.measure(.communication) { try communicator.sum(&square) } }
-    let norm = square.squareRoot()
-    guard norm.isFinite, metrics.loss.isFinite else {
-      throw TregError(
-        .nonFinite, at: "step \(optimizer.step + 1)",
-        "\(metrics.loss.isFinite ? "the gradient" : "the loss") is not finite; no weight was changed",
-        isOnAllRanks: true)
-    }
-    return (metrics, norm)
   }
 
   /// Collective: metrics of held-out pairs, without a gradient.
   ///
+  /// - Parameter shares: the pairs and scores of each of this rank's shares.
   /// - Throws: 74 on all ranks when one of them cannot read its pairs any more.
-  package func evaluate(_ pairs: PairList, scores: [RowScores]) throws -> PreferenceMetrics {
-    var metrics = try communicator.agree {
-      var metrics = newMetrics
-      for batch in Division.microBatches(of: pairs, maxTokens: microBatchTokens) {
-        let (packed, statistics) = forward(try pairs.pairs(at: batch), forBackward: false)
-        for (tree, index) in batch.enumerated() {
-          let (outcome, pair, _) = evaluate(
-            statistics[packed.targets(tree: tree, sequence: 0)], statistics[packed.targets(tree: tree, sequence: 1)],
-            scores: scores.isEmpty ? nil : scores[index], scale: 1)
-          metrics.add(pair, outcome, tokens: pairs.counts(at: index).conversationTokens)
+  package func evaluate(_ shares: [(pairs: PairList, scores: [RowScores])]) throws -> PreferenceMetrics {
+    let parts = try communicator.agree {
+      try shares.map { pairs, scores in
+        var metrics = newMetrics
+        for batch in Division.microBatches(of: pairs, maxTokens: microBatchTokens) {
+          let (packed, statistics) = forward(try pairs.pairs(at: batch), forBackward: false)
+          for (tree, index) in batch.enumerated() {
+            let (outcome, pair, _) = evaluate(
+              statistics[packed.targets(tree: tree, sequence: 0)], statistics[packed.targets(tree: tree, sequence: 1)],
+              scores: scores.isEmpty ? nil : scores[index], scale: 1)
+            metrics.add(pair, outcome, tokens: pairs.counts(at: index).conversationTokens)
+          }
         }
+        return metrics
       }
-      return metrics
     }
-    try metrics.combine(communicator)
-    return metrics
+    return try PreferenceMetrics.combining(parts, by: virtual.sum)
   }
 
   private var newMetrics: PreferenceMetrics {

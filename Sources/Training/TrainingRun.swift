@@ -136,7 +136,8 @@ package final class TrainingRun {
       let state = RunState(
         step: step, totalSteps: setup.plan.stepCount, tokenCount: tokens, ranks: communicator.size,
         threads: setup.threads, shards: trainer.shards, dataHash: setup.train.tokens.contentHash,
-        modelHash: setup.modelHash, scoreHash: scoreHash, configuration: configuration.yamlText)
+        modelHash: setup.modelHash, scoreHash: scoreHash, arithmetic: Arithmetic.kind,
+        configuration: configuration.yamlText)
       try store.save(state, trainer: trainer, files: files, limit: configuration.saveTotalLimit)
       phase = "training"
     }
@@ -189,6 +190,11 @@ package final class TrainingRun {
     let saved = try RunConfiguration.parse(yaml: state.configuration, place: "state.json")
     if let difference = configuration.differences(fromSaved: saved).first {
       throw TregError.configuration(at: "--resume", difference)
+    }
+    if configuration.reproducible, let then = state.arithmetic, then != Arithmetic.kind {
+      throw TregError.configuration(
+        at: "--resume",
+        "the checkpoint was computed with \(then); here it is \(Arithmetic.kind), which gives other bits")
     }
   }
 

@@ -15,6 +15,8 @@ import Transformer
 struct TrainingSetup {
   let configuration: RunConfiguration
   let communicator: Communicator
+  /// The shares that batches are divided into.
+  let virtual: VirtualRanks
   let threads: Int
   let source: ModelSource
   /// The frozen model; the starting model unless another was named.
@@ -35,6 +37,9 @@ struct TrainingSetup {
   init(_ configuration: RunConfiguration, communicator: Communicator, environment: [String: String]) throws {
     self.configuration = configuration
     self.communicator = communicator
+    virtual =
+      try configuration.reproducible
+      ? VirtualRanks(reproducible: configuration.virtualRanks, communicator) : VirtualRanks(communicator)
     threads = configuration.threadCount(environment: environment)
     microBatchTokens = configuration.microBatchTokenCount
     let objective = try configuration.objective()
@@ -81,6 +86,7 @@ struct TrainingSetup {
     try communicator.requireEqual(train.tokens.contentHash, "the data")
     if let held { try communicator.requireEqual(held.tokens.contentHash, "eval_data") }
     try communicator.requireEqual(courseText, "the configuration")
+    if configuration.reproducible { try Arithmetic.requireEqual(on: communicator) }
   }
 
   /// The configuration without what may differ between ranks: paths, and how work is done.
@@ -104,7 +110,7 @@ struct TrainingSetup {
   ) -> Trainer {
     Trainer(
       model: model, reference: reference, objective: objective, control: configuration.tokenRewardControl,
-      communicator: communicator,
+      communicator: communicator, virtual: virtual,
       exchange: exchange ?? (configuration.gradientExchange == .reduceScatter ? .reduceScatter : .allReduce),
       schedule: LearningRateSchedule(configuration, totalSteps: totalSteps ?? plan.stepCount),
       adamW: AdamW.Options(
@@ -170,9 +176,8 @@ struct TrainingSetup {
     var (tokens, scored, longest) = (0, 0, 0)
     for step in 0..<min(plan.stepsPerEpoch, plan.stepCount) {
       let batch = plan.batch(ofStep: step)
-      let ranks = Division.divide(
-        batch, costs: batch.map { train.pairs.counts(at: $0).tokens }, ranks: communicator.size)
-      for pairs in ranks.map({ rows in rows.map(train.pairs.counts) }) {
+      let shares = virtual.divide(batch, costs: batch.map { train.pairs.counts(at: $0).tokens })
+      for pairs in shares.map({ rows in rows.map(train.pairs.counts) }) {
         for microBatch in Division.microBatches(
           Array(pairs.indices), costs: pairs.map(\.tokens), maxTokens: microBatchTokens)
         {
@@ -186,7 +191,8 @@ struct TrainingSetup {
     return MemoryFormula.Workload(
       tokens: tokens, scoredTokens: scored,
       shards: configuration.gradientExchange == .reduceScatter ? communicator.size : 1, threads: threads,
-      keepsReference: keepsSecondCopy, runsReference: objective.needs.referenceVocabulary,
+      gradients: configuration.gradientBuffers(ranks: communicator.size), keepsReference: keepsSecondCopy,
+      runsReference: objective.needs.referenceVocabulary,
       weightBytes: configuration.weightType(of: source).byteCount, lowRank: lowRank,
       recomputes: configuration.recompute, scoreRows: scores.rows,
       scoreTokens: scores.tokens, rewardElements: configuration.rewards == nil ? rewardSource?.modelElements ?? 0 : 0,
@@ -219,6 +225,7 @@ struct TrainingSetup {
     lines.append(
       "layout: \(layout), \(communicator.implementation), cores allowed: \(ThreadChoice.allowedCores) on \(communicator.hostName)"
     )
+    if let line = virtual.description { lines.append("reproducible: \(line), \(Arithmetic.kind)") }
     lines.append("model: \(source.model.architecture), \(NumberFormat.count(source.model.parameterCount)) parameters")
     if let lowRank {
       lines.append(

@@ -16,6 +16,16 @@ import Testing
     #expect(shards.allSatisfy { $0.count <= count / ranks + 16 })
   }
 
+  @Test(arguments: [0, 1, 17, 100, 1_000], [1, 2, 4, 8])
+  func groupsAreShardsPutTogether(count: Int, size: Int) {
+    let shards = ShardLayout(count: count, ranks: 8).shards
+    let groups = ShardLayout(count: count, ranks: 8).grouped(by: size).shards
+    #expect(groups.count == 8 / size)
+    for (index, group) in groups.enumerated() {
+      #expect(group == shards[index * size].lowerBound..<shards[(index + 1) * size - 1].upperBound)
+    }
+  }
+
   @Test func fewElementsLeaveEmptyShards() {
     #expect(ShardLayout(count: 20, ranks: 4).shards == [0..<16, 16..<20, 20..<20, 20..<20])
     #expect(ShardLayout(count: 3, ranks: 4, alignment: 1).shards == [0..<1, 1..<2, 2..<3, 3..<3])

@@ -57,6 +57,8 @@ import Testing
     (["--qqqqq", "1"], .usage, "unknown flag --qqqqq"),
     (["--beta"], .usage, "--beta needs a value: a number above 0"),
     (["--beta", "--seed", "1"], .usage, "--beta needs a value: a number above 0"),
+    (["--virtual-ranks", "3"], .configuration, "--virtual-ranks: expected a power of two, found \"3\""),
+    (["--reproducible", "maybe"], .configuration, "--reproducible: expected true or false, found \"maybe\""),
     (["pairs.jsonl"], .usage, "unexpected argument \"pairs.jsonl\"; flags start with --"),
     (["--beta", "fast"], .configuration, "--beta: expected a number above 0, found \"fast\""),
     (["--gradient_accumulation_steps", "8"], .configuration, "1 × 8 × processes"),

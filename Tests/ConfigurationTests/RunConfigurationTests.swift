@@ -167,6 +167,30 @@ import Testing
     #expect(!RunConfiguration.keysHelp.contains("_length"))
   }
 
+  /// As the flags of a program are, `--reproducible` alone says true.
+  @Test func switchesNeedNoValue() throws {
+    for (flags, value) in [
+      (["--reproducible"], true), (["--reproducible", "--seed", "1"], true), (["--reproducible", "false"], false),
+      (["--reproducible=true"], true), ([], false),
+    ] {
+      #expect(try parse(Self.example, flags).configuration.reproducible == value, "\(flags)")
+    }
+  }
+
+  /// How sums are ordered matters to runs that promise their bits, and to no others.
+  @Test func resumingComparesTheOrderOfSumsOfReproducibleRuns() throws {
+    let other = ["--virtual-ranks", "4", "--micro-batch-tokens", "64", "--threads", "3"]
+    let plain = try parse(Self.example).configuration
+    #expect(try parse(Self.example, other).configuration.differences(fromSaved: plain) == [])
+    let saved = try parse(Self.example, ["--reproducible"]).configuration
+    #expect(
+      try parse(Self.example, other + ["--reproducible"]).configuration.differences(fromSaved: saved) == [
+        "micro_batch_tokens: auto in the checkpoint, 64 now", "virtual_ranks: 8 in the checkpoint, 4 now",
+      ])
+    #expect(plain.differences(fromSaved: saved) == ["reproducible: \"true\" in the checkpoint, \"false\" now"])
+    #expect([1, 2, 8].map(saved.gradientBuffers) == [4, 3, 1] && plain.gradientBuffers(ranks: 1) == 1)
+  }
+
   @Test func resumingComparesWhatBendsTheCourse() throws {
     let saved = try parse(Self.example).configuration
     let free = try parse(

@@ -22,6 +22,13 @@ import Testing
     #expect(lines.last?.hasPrefix("total") == true)
   }
 
+  @Test func buffersOfGradientsCountEach() throws {
+    let model = try ModelDescription(configuration: configuration(), place: "config.json")
+    let one = MemoryFormula(model, .init(tokens: 100, scoredTokens: 50))
+    let four = MemoryFormula(model, .init(tokens: 100, scoredTokens: 50, gradients: 4))
+    #expect(four.totalBytes == one.totalBytes + 3 * 4 * model.bufferCount)
+  }
+
   @Test func scoringNeedsLessAndAReferenceMore() throws {
     let model = try ModelDescription(configuration: configuration(), place: "config.json")
     let training = MemoryFormula(model, .init(tokens: 100, scoredTokens: 50)).totalBytes

@@ -36,6 +36,7 @@ package struct MemoryCheck: Sendable {
       source.model,
       .init(
         tokens: tokens, scoredTokens: tokens, shards: shards, threads: threads,
+        gradients: configuration.gradientBuffers(ranks: ranks),
         weightBytes: source.storageType(named: configuration.weights.rawValue).byteCount,
         lowRank: lowRank, recomputes: recomputes ?? configuration.recompute, rewardElements: rewardElements,
         processBytes: MemoryFormula.Workload.processBytes(ranks: ranks)))

@@ -11,6 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/// The instructions whose builds of the kernels run here: "x86-64-v4", "x86-64-v3", "x86-64", or words for a plain build.
+const char *tk_instruction_level(void);
+/// The C library's version.
+const char *tk_c_library_version(void);
+
 // MARK: Products
 
 /// Whether the products below run on this CPU and are meant for it: x86-64 with AVX2 and FMA, without AVX-512.

@@ -51,6 +51,9 @@ package struct CollectiveBenchmark {
       try time("copy") { other.copy(from: buffer) }
       try time("sum") { try communicator.sum(buffer.all) }
       try time("reduceScatter") { try communicator.reduceScatter(buffer.all, shards: shards) }
+      if communicator.size & (communicator.size - 1) == 0 {
+        try time("treeReduceScatter") { try communicator.treeReduceScatter(buffer.all, shards: shards) }
+      }
       try time("allGather") { try communicator.allGather(buffer.all, shards: shards) }
     }
     return measurements

@@ -55,13 +55,15 @@ package struct GradientDump {
     let path = setup.configuration.out
     let workers = Workers(threads: setup.threads)
     var frozen: Transformer? = try communicator.agree { try setup.loadReference(workers: workers) }
-    let division = Division.divide(Array(pairs.indices), costs: pairs.costs, ranks: communicator.size)
-    let scores = try setup.frozenScores(of: pairs, model: frozen!, consumers: division)
+    let division = setup.virtual.divide(Array(pairs.indices), costs: pairs.costs)
+    let scores = try setup.frozenScores(of: pairs, model: frozen!, consumers: setup.virtual.byRank(division))
     let (policy, reference) = try setup.policy(from: &frozen)
     let trainer = setup.trainer(of: policy, reference: reference, exchange: .allReduce)
-    let own = division[communicator.rank]
+    let shares = division[setup.virtual.own]
+    let own = shares.flatMap(\.self)
     let (metrics, norm) = try trainer.computeGradient(
-      communicator.agree { try pairs.pairs(at: own) }, scores: own.compactMap { scores[$0] }, globalCount: pairs.count)
+      communicator.agree { try pairs.pairs(at: own) }, scores: own.compactMap { scores[$0] },
+      counts: shares.map(\.count), globalCount: pairs.count)
     try communicator.agree {
       if communicator.rank == 0 {
         try SafetensorsWriter.write(trainer.model.trained.parameters, as: .float32, to: path) { parameter, write in

@@ -132,8 +132,8 @@ package struct StepBenchmark {
   /// Collective: seconds of the slowest rank's products.
   private func replay(_ batches: [[Int]], of model: ModelDescription, workers: Workers) throws -> Double {
     var replay = ProductReplay()
-    for division in divide(batches) {
-      let own = try setup.communicator.agree { try pairs.pairs(at: division[setup.communicator.rank]) }
+    for rows in divide(batches).flatMap({ $0[setup.virtual.own] }) {
+      let own = try setup.communicator.agree { try pairs.pairs(at: rows) }
       for batch in Division.microBatches(
         Array(own.indices), costs: own.map(\.tokenCount), maxTokens: setup.microBatchTokens)
       {
@@ -146,17 +146,16 @@ package struct StepBenchmark {
     return Double(nanoseconds) / 1e9
   }
 
-  /// Rows of every step and rank.
+  /// Rows of every step and share.
   private func divide(_ batches: [[Int]]) -> [[[Int]]] {
-    batches.map { batch in
-      Division.divide(batch, costs: batch.map { pairs.counts(at: $0).tokens }, ranks: setup.communicator.size)
-    }
+    batches.map { batch in setup.virtual.divide(batch, costs: batch.map { pairs.counts(at: $0).tokens }) }
   }
 
   private func measure(_ batches: [[Int]], model: Transformer, trainer: Trainer) throws -> Measurement {
     let communicator = setup.communicator
     let divisions = divide(batches)
-    let consumers = (0..<communicator.size).map { rank in divisions.flatMap { $0[rank] } }
+    let byRank = divisions.map(setup.virtual.byRank)
+    let consumers = (0..<communicator.size).map { rank in byRank.flatMap { $0[rank] } }
     var measurement = Measurement()
     try communicator.barrier()
     let reference = Stopwatch()
@@ -165,10 +164,11 @@ package struct StepBenchmark {
     measurement.referenceSeconds = reference.seconds
     let training = Stopwatch()
     for (index, division) in divisions.enumerated() {
-      let own = division[communicator.rank]
+      let shares = division[setup.virtual.own]
+      let own = shares.flatMap(\.self)
       let report = try trainer.step(
         communicator.agree { try pairs.pairs(at: own) }, scores: own.compactMap { scores[$0] },
-        globalCount: batches[index].count)
+        counts: shares.map(\.count), globalCount: batches[index].count)
       if index == 0 { measurement.firstLoss = report.metrics.loss }
       measurement.lastLoss = report.metrics.loss
     }

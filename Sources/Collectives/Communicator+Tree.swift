@@ -1,0 +1,32 @@
+import CMPI
+import RunFolder
+
+/// Sums whose order of additions is a binary tree over the ranks, ((0 + 1) + (2 + 3)) + ((4 + 5) + (6 + 7)): a tree that
+/// one rank alone, summing what eight would have had, can follow to the bit. For 1, 2, 4, 8, … ranks.
+extension Communicator {
+  /// As `reduceScatter`, the sum being this tree's whatever the shards.
+  ///
+  /// - Precondition: the number of ranks is a power of two.
+  package func treeReduceScatter<Element: CollectiveElement>(
+    _ buffer: UnsafeMutableBufferPointer<Element>, shards: [Range<Int>]
+  ) throws(TregError) {
+    precondition(size & (size - 1) == 0, "a tree over \(size) ranks")
+    try withShards(shards, count: buffer.count) { (cuts) throws(TregError) in
+      guard let start = buffer.baseAddress, let scratch = scratch.baseAddress else { return }
+      try call { table, error in
+        table.tree_reduce_scatter(start, cuts, Element.collectiveElement, Int64(pieceBytes), scratch, error)
+      }
+    }
+  }
+
+  /// As `sum`, by this tree: every rank ends with the same bits, which `treeReduceScatter` would give the owners.
+  ///
+  /// - Precondition: the number of ranks is a power of two.
+  package func treeSum<Element: CollectiveElement>(
+    _ buffer: UnsafeMutableBufferPointer<Element>
+  ) throws(TregError) {
+    let shards = ShardLayout(count: buffer.count, ranks: size).shards
+    try treeReduceScatter(buffer, shards: shards)
+    try allGather(buffer, shards: shards)
+  }
+}
