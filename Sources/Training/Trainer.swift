@@ -184,7 +184,7 @@ package final class Trainer {
   }
 
   /// Collective where ranks hold parts: the 2-norm of the whole gradient.
-  private func gradientNorm() throws -> Double {
+  func gradientNorm() throws -> Double {
     switch exchange {
     case .reduceScatter:
       let squares = timeline.measure(.optimizer) { norm.sums(of: gradients, shares: virtual.own) }

@@ -105,7 +105,7 @@ package struct ScalingProbe {
     let clear = try time { trainer.gradients.clear() }
     let shard = max(trainer.optimizer.shard.count, 1)
     let optimizer = try time {
-      _ = trainer.optimizer.sumOfSquares(of: trainer.gradients)
+      _ = try trainer.gradientNorm()
       trainer.optimizer.update(
         parameters: trainer.masters.own, gradients: trainer.gradients, gradientScale: 0, learningRate: 0)
     }
