@@ -190,5 +190,8 @@ extension ConfigurationKey {
       ConfigurationKey(
         "gradient_exchange", \.gradientExchange, .choice, .free,
         "reduce_scatter: each rank steps its own part; all_reduce: every rank steps all"),
+      ConfigurationKey(
+        "wire", \.wire, .numberType, .trajectory,
+        "gradients between hosts: float32; bfloat16 (bf16) is half the bytes, every summand rounded once, sums in float32"),
     ])
 }

@@ -101,6 +101,8 @@ package struct RunConfiguration: Sendable, Equatable {
   package internal(set) var profile = false
   package internal(set) var threads = Automatic.automatic
   package internal(set) var gradientExchange = GradientExchange.reduceScatter
+  /// How gradients travel between hosts.
+  package internal(set) var wire = Wire.float32
 
   init() {}
 }
@@ -158,6 +160,10 @@ extension RunConfiguration {
   /// The number format of the weights that are written.
   package enum SaveType: String, Sendable, CaseIterable {
     case float32, bfloat16, float16
+  }
+
+  package enum Wire: String, Sendable, CaseIterable {
+    case float32, bfloat16
   }
 
   package enum GradientExchange: String, Sendable, CaseIterable {

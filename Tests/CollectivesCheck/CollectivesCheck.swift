@@ -46,6 +46,7 @@ struct CollectivesCheck {
     try checks.repeatability()
     try checks.pendingSums()
     try checks.shards()
+    try checks.streams()
     try checks.broadcasts()
     try checks.exchanges()
     try ranks.barrier()

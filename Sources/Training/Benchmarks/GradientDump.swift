@@ -58,7 +58,7 @@ package struct GradientDump {
     let division = Division.divide(Array(pairs.indices), costs: pairs.costs, ranks: communicator.size)
     let scores = try setup.frozenScores(of: pairs, model: frozen!, consumers: division)
     let (policy, reference) = try setup.policy(from: &frozen)
-    let trainer = setup.trainer(of: policy, reference: reference, exchange: .allReduce)
+    let trainer = try setup.trainer(of: policy, reference: reference, exchange: .allReduce)
     let own = division[communicator.rank]
     let (metrics, norm) = try trainer.computeGradient(
       communicator.agree { try pairs.pairs(at: own) }, scores: own.compactMap { scores[$0] }, globalCount: pairs.count)
