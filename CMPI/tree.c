@@ -1,5 +1,21 @@
 #include "internal.h"
 
+#define ADD(type)                                    \
+  do {                                               \
+    type *restrict a = into;                         \
+    const type *restrict b = from;                   \
+    for (int64_t i = 0; i < count; i++) a[i] += b[i]; \
+  } while (0)
+
+static void add(void *into, const void *from, int64_t count, cmpi_element element) {
+  switch (element) {
+    case CMPI_FLOAT32: ADD(float); return;
+    case CMPI_FLOAT64: ADD(double); return;
+    // Unsigned, so that overflow wraps instead of being undefined.
+    case CMPI_INT64: ADD(uint64_t); return;
+  }
+}
+
 // Sums as a binary tree over ranks: in level l, ranks whose numbers differ in bit l alone are partners. Each holds sums
 // over the 2^l ranks around it; it gives its partner the shards of the owners that are numbered as the partner is in bits
 // 0 to l, and takes those of its own. So every element is summed as ((0 + 1) + (2 + 3)) + … whoever owns it, and since
@@ -27,7 +43,7 @@ int32_t cmpi_tree_reduce_scatter(
             out + start * width, cmpi_piece(start, out_count, piece), partner, scratch, taken, partner,
             cmpi_datatype(element), error);
         if (code) return code;
-        cmpi_add(in + start * width, scratch, taken, element);
+        add(in + start * width, scratch, taken, element);
       }
     }
   }

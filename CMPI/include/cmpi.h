@@ -42,6 +42,16 @@ typedef struct cmpi_error {
 // Sums under way, made by `start_all_reduce` and freed when `wait` returns or `test` says done.
 typedef struct cmpi_request cmpi_request;
 
+// What a stream does with shards of a flat buffer.
+//
+// Sums: every rank's shard ends as the sum over ranks of fp32 numbers, the others end with unspecified values. Between hosts
+// a summand may go rounded to bfloat16; sums are made in fp32 always.
+// Copies: every rank's shard is copied to all.
+typedef enum cmpi_flow { CMPI_SUMS, CMPI_SUMS_BFLOAT16, CMPI_COPIES } cmpi_flow;
+
+// Shards of one buffer under way, one call of `extend_stream` after the other.
+typedef struct cmpi_stream cmpi_stream;
+
 // Part r of a flat buffer, in elements: [offsets[r], offsets[r] + counts[r]).
 typedef struct cmpi_shards {
   const int64_t *offsets;
@@ -75,11 +85,8 @@ typedef struct cmpi_table {
   int32_t (*wait)(cmpi_request *request, cmpi_error *error);
 
   int32_t (*broadcast)(void *bytes, int64_t count, int32_t root, int64_t piece_bytes, cmpi_error *error);
-  // In place: the own shard ends as its sum over ranks, the others end with unspecified values. `scratch` has
-  // `piece_bytes` bytes.
-  int32_t (*reduce_scatter)(
-      void *buffer, cmpi_shards shards, cmpi_element element, int64_t piece_bytes, void *scratch, cmpi_error *error);
-  // The same as a binary tree over 1, 2, 4, 8, … ranks: ((0 + 1) + (2 + 3)) + …, whatever the shards.
+  // In place: the own shard ends as its sum over ranks, as a binary tree over 1, 2, 4, 8, … of them,
+  // ((0 + 1) + (2 + 3)) + …, whatever the shards; the others end with unspecified values. `scratch` has `piece_bytes` bytes.
   int32_t (*tree_reduce_scatter)(
       void *buffer, cmpi_shards shards, cmpi_element element, int64_t piece_bytes, void *scratch, cmpi_error *error);
   // In place: every rank's own shard is copied to all. Shards are in units of `element_bytes`.
@@ -91,6 +98,24 @@ typedef struct cmpi_table {
   int32_t (*all_to_all_bytes)(
       const void *send, cmpi_shards send_shards, void *receive, cmpi_shards receive_shards, int64_t piece_bytes,
       cmpi_error *error);
+
+  // Collective, once, before the first stream: finds out which ranks stand on one host and opens memory that they share,
+  // in slots of `slot_bytes`. `hosts`: how many there are; `shares`: whether this one's ranks have such memory.
+  // `ranks_per_host`: as if hosts held so many ranks at most, which follow each other; 0: as it is.
+  int32_t (*open_hosts)(
+      int32_t ranks_per_host, int64_t slot_bytes, int32_t *hosts, int32_t *shares, cmpi_error *error);
+  // One stream at a time has work under way. `buffer` is in `element_bytes`, 4 for sums.
+  int32_t (*open_stream)(
+      void *buffer, int64_t element_bytes, cmpi_flow flow, int64_t piece_bytes,
+      cmpi_stream *CMPI_NULLABLE *CMPI_NULLABLE stream, cmpi_error *error);
+  // Collective, by all ranks in one order: begins with these shards, which are to be left alone from now on.
+  int32_t (*extend_stream)(cmpi_stream *stream, cmpi_shards shards, cmpi_error *error);
+  // Does what can be done without waiting. `left`: pieces still to come or go.
+  int32_t (*advance_stream)(cmpi_stream *stream, int64_t *left, cmpi_error *error);
+  // Comes back when nothing is left.
+  int32_t (*finish_stream)(cmpi_stream *stream, cmpi_error *error);
+  // Frees a stream that has nothing under way.
+  void (*close_stream)(cmpi_stream *stream);
 } cmpi_table;
 
 CMPI_NONNULL_END

@@ -11,8 +11,11 @@ extension Communicator {
     _ buffer: UnsafeMutableBufferPointer<Element>, shards: [Range<Int>]
   ) throws(TregError) {
     precondition(size & (size - 1) == 0, "a tree over \(size) ranks")
+    guard size > 1 else { return }
+    let scratch = UnsafeMutableRawPointer.allocate(byteCount: pieceBytes, alignment: 64)
+    defer { scratch.deallocate() }
     try withShards(shards, count: buffer.count) { (cuts) throws(TregError) in
-      guard let start = buffer.baseAddress, let scratch = scratch.baseAddress else { return }
+      guard let start = buffer.baseAddress else { return }
       try call { table, error in
         table.tree_reduce_scatter(start, cuts, Element.collectiveElement, Int64(pieceBytes), scratch, error)
       }

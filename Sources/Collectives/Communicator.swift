@@ -18,11 +18,14 @@ package final class Communicator {
   let library: MPILibrary?
   /// Bytes that one call into MPI carries at most.
   let pieceBytes: Int
-  /// One piece, for the summands that arrive; empty in a solo process.
-  let scratch: UnsafeMutableRawBufferPointer
+  /// How many hosts the ranks stand on, and whether those of this one share memory.
+  package let hostCount: Int
+  package let sharesMemory: Bool
 
   /// The measured best (`CMPI/reduce.c`, `CMPI/shards.c`): pieces stay in cache and need no large temporary buffers.
   package static let defaultPieceBytes = 1 << 20
+  /// Bytes of a slot that ranks of one host exchange pieces through: a few of them stay in a core's cache.
+  private static let slotBytes = 1 << 17
 
   /// One rank, no MPI. Every collective is the identity.
   package static func solo() -> Communicator { Communicator() }
@@ -38,11 +41,14 @@ package final class Communicator {
     implementation = "solo"
     library = nil
     pieceBytes = Self.defaultPieceBytes
-    scratch = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    hostCount = 1
+    sharesMemory = false
   }
 
   /// Starts MPI from a loaded shim. `expectedSize` is what the launcher promised.
-  private init(library: MPILibrary, expectedSize: Int?, pieceBytes: Int) throws(TregError) {
+  private init(
+    library: MPILibrary, expectedSize: Int?, pieceBytes: Int, ranksPerHost: Int
+  ) throws(TregError) {
     precondition(pieceBytes >= 8 && pieceBytes % 8 == 0 && pieceBytes <= Int(Int32.max), "unusable size of pieces")
     let name = try library.text { library.table.library_name($0, $1, $2) }
     try library.call { table, error in table.initialize(error) }
@@ -64,16 +70,21 @@ package final class Communicator {
     implementation = name
     self.library = library
     self.pieceBytes = pieceBytes
-    scratch = .allocate(byteCount: pieceBytes, alignment: 64)
+    var hosts: Int32 = 0
+    var shares: Int32 = 0
+    try library.call { table, error in
+      table.open_hosts(Int32(ranksPerHost), Int64(Self.slotBytes), &hosts, &shares, error)
+    }
+    hostCount = Int(hosts)
+    sharesMemory = shares != 0
   }
-
-  deinit { scratch.deallocate() }
 
   /// Joins the ranks that the environment speaks of, or is solo when it speaks of none.
   ///
   /// Call it once, on the thread that will make all collective calls (the main thread).
   /// - Parameters:
-  ///   - environment: the process's environment variables.
+  ///   - environment: the process's environment variables. `TREG_RANKS_PER_HOST` treats ranks of one host as if no
+  ///     host held more than so many, for comparisons.
   ///   - isShardJob: `--shard` was given; see `RankEnvironment`.
   ///   - pieceBytes: bytes of one call into MPI, a multiple of 8.
   /// - Throws: 78 for Slurm tasks that cannot find each other; 69 for a missing MPI, one that does not start, and one
@@ -85,7 +96,18 @@ package final class Communicator {
     guard let launcher = ranks.launcher else { return solo() }
     let kinds = try MPIKind.candidates(for: launcher, environment: environment)
     let library = try MPILibrary.load(kinds, environment: environment)
-    return try Communicator(library: library, expectedSize: ranks.expectedSize, pieceBytes: pieceBytes)
+    return try Communicator(
+      library: library, expectedSize: ranks.expectedSize, pieceBytes: pieceBytes,
+      ranksPerHost: try ranksPerHost(environment))
+  }
+
+  /// 0: as many as there are.
+  private static func ranksPerHost(_ environment: [String: String]) throws(TregError) -> Int {
+    guard let text = environment["TREG_RANKS_PER_HOST"], !text.isEmpty else { return 0 }
+    guard let count = Int(text), 1...1_000_000 ~= count else {
+      throw .configuration(at: "TREG_RANKS_PER_HOST", "expected a number of ranks, found \"\(text)\"")
+    }
+    return count
   }
 
   /// Returns when every rank has called it.

@@ -7,6 +7,9 @@ import CKernels
 package final class Workers: @unchecked Sendable {
   package let threads: Int
   private let pool: OpaquePointer
+  /// Called on the thread that calls ``run(_:_:)``, after each item that it works on: for what has to be looked after
+  /// every few milliseconds, and takes less. Must not run items itself.
+  package var interlude: (() -> Void)?
 
   /// - Precondition: `threads` is positive and the system can start that many.
   package init(threads: Int) {
@@ -24,6 +27,12 @@ package final class Workers: @unchecked Sendable {
   package func run(_ count: Int, _ body: (_ item: Int, _ worker: Int) -> Void) {
     withoutActuallyEscaping(body) { body in
       var box = body
+      if let interlude {
+        box = { item, worker in
+          body(item, worker)
+          if worker == 0 { interlude() }
+        }
+      }
       withUnsafeMutablePointer(to: &box) { box in
         tk_pool_run(
           pool, Int64(count),

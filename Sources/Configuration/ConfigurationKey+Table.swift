@@ -199,5 +199,8 @@ extension ConfigurationKey {
       ConfigurationKey(
         "virtual_ranks", \.virtualRanks, .integer("a power of two") { $0 > 0 && $0 & ($0 - 1) == 0 }, .rounding,
         "shares that a batch is divided into and summed by when runs are reproducible: the most ranks there can be"),
+      ConfigurationKey(
+        "wire", \.wire, .numberType, .trajectory,
+        "gradients between hosts: float32; bfloat16 (bf16) is half the bytes, every summand rounded once, sums in float32"),
     ])
 }

@@ -105,6 +105,8 @@ package struct RunConfiguration: Sendable, Equatable {
   /// Whether the same bits come of 1, 2, 4, … ``virtualRanks`` ranks and of any number of threads.
   package internal(set) var reproducible = false
   package internal(set) var virtualRanks = 8
+  /// How gradients travel between hosts.
+  package internal(set) var wire = Wire.float32
 
   init() {}
 }
@@ -162,6 +164,10 @@ extension RunConfiguration {
   /// The number format of the weights that are written.
   package enum SaveType: String, Sendable, CaseIterable {
     case float32, bfloat16, float16
+  }
+
+  package enum Wire: String, Sendable, CaseIterable {
+    case float32, bfloat16
   }
 
   package enum GradientExchange: String, Sendable, CaseIterable {

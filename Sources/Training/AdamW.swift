@@ -2,7 +2,7 @@ import CKernels
 import Compute
 import ModelDescription
 
-/// AdamW over the shard of the flat parameter buffer that a rank owns, equal to torch.optim.AdamW at every step.
+/// AdamW over the parts of the flat parameter buffer that a rank owns, equal to torch.optim.AdamW at every step.
 ///
 /// Weight decay is decoupled and spares norms and biases.
 package final class AdamW {
@@ -20,9 +20,9 @@ package final class AdamW {
     }
   }
 
-  /// Elements of the flat buffer that this optimizer updates.
-  package let shard: Range<Int>
-  /// First and second moments, one value per element of the shard.
+  /// Elements of the flat buffer that this optimizer updates, ascending.
+  package let ranges: [Range<Int>]
+  /// First and second moments, one value per element of the ranges, which follow each other here.
   package let mean: FloatBuffer
   package let square: FloatBuffer
   /// Steps taken so far.
@@ -30,40 +30,53 @@ package final class AdamW {
 
   private let options: Options
   private let workers: Workers
-  /// Pieces of the shard that one item updates, all with decay or all without.
-  private let pieces: [(range: Range<Int>, decays: Bool)]
+  /// Pieces that one item updates, all with decay or all without, and their places among what is owned.
+  private let pieces: [(range: Range<Int>, place: Int, decays: Bool)]
   private static let pieceLimit = 1 << 18
 
-  package init(_ trained: TrainedParameters, shard: Range<Int>, options: Options, workers: Workers) {
-    self.shard = shard
+  package init(_ trained: TrainedParameters, ranges: [Range<Int>], options: Options, workers: Workers) {
+    self.ranges = ranges
     self.options = options
     self.workers = workers
-    mean = FloatBuffer(count: shard.count)
-    square = FloatBuffer(count: shard.count)
-    var pieces: [(Range<Int>, Bool)] = []
-    for parameter in trained.parameters {
-      let owned = parameter.range.clamped(to: shard)
-      for start in stride(from: owned.lowerBound, to: owned.upperBound, by: Self.pieceLimit) {
-        pieces.append((start..<min(start + Self.pieceLimit, owned.upperBound), parameter.decays))
+    let count = ranges.reduce(0) { $0 + $1.count }
+    mean = FloatBuffer(count: count)
+    square = FloatBuffer(count: count)
+    var pieces: [(Range<Int>, Int, Bool)] = []
+    var place = 0
+    var first = 0
+    for range in ranges {
+      // Both lists ascend.
+      while first < trained.parameters.count, trained.parameters[first].range.upperBound <= range.lowerBound {
+        first += 1
       }
+      for parameter in trained.parameters[first...].prefix(while: { $0.offset < range.upperBound }) {
+        let owned = parameter.range.clamped(to: range)
+        for start in stride(from: owned.lowerBound, to: owned.upperBound, by: Self.pieceLimit) {
+          let piece = start..<min(start + Self.pieceLimit, owned.upperBound)
+          pieces.append((piece, place + start - range.lowerBound, parameter.decays))
+        }
+      }
+      place += range.count
     }
     self.pieces = pieces
   }
 
-  /// Steps the shard from the gradients times `gradientScale`.
+  /// Steps what is owned from the gradients times `gradientScale`.
   ///
-  /// - Parameter parameters: of the shard alone, from its first element on.
+  /// - Parameters:
+  ///   - parameters: laid out flat, or of what is owned alone.
+  ///   - areCompact: the latter.
   package func update(
-    parameters: UnsafeMutablePointer<Float>, gradients: FloatBuffer, gradientScale: Float, learningRate: Double
+    parameters: UnsafeMutablePointer<Float>, areCompact: Bool = false, gradients: FloatBuffer, gradientScale: Float,
+    learningRate: Double
   ) {
     step += 1
     let correction1 = 1 - power(options.beta1, step)
     let correction2 = 1 - power(options.beta2, step)
     workers.run(pieces.count) { item, _ in
-      let (range, decays) = pieces[item]
-      let own = range.lowerBound - shard.lowerBound
+      let (range, place, decays) = pieces[item]
       tk_adamw(
-        parameters + own, mean.pointer + own, square.pointer + own,
+        parameters + (areCompact ? place : range.lowerBound), mean.pointer + place, square.pointer + place,
         gradients.pointer + range.lowerBound, gradientScale, learningRate, options.beta1, options.beta2,
         options.epsilon, decays ? options.weightDecay : 0, correction1, correction2, Int64(range.count))
     }

@@ -8,7 +8,7 @@ import Transformer
 
 /// Where a run stands, as `state/state.json` of a checkpoint holds it.
 package struct RunState: Sendable, Equatable {
-  static let version = 1
+  static let version = 2
 
   /// Optimizer steps done; the data position follows from it.
   package var step: Int
@@ -18,7 +18,7 @@ package struct RunState: Sendable, Equatable {
   package var ranks: Int
   package var threads: Int
   /// Each rank's part of the optimizer's state, in elements of the flat buffer.
-  package var shards: [Range<Int>]
+  package var division: StateDivision
   package var dataHash: String
   package var modelHash: String
   package var scoreHash: String?
@@ -27,19 +27,27 @@ package struct RunState: Sendable, Equatable {
   /// The run's configuration as YAML.
   package var configuration: String
 
-  var json: JSONValue {
-    [
+  /// - Precondition: the division is not that of an older format.
+  package var json: JSONValue {
+    let (ends, count, shares): ([JSONValue], Int, Int)
+    switch division {
+    case .buckets(let layout):
+      (ends, count, shares) = (layout.buckets.map { .integer($0.upperBound) }, layout.count, layout.shares)
+    case .whole(let elements): (ends, count, shares) = ([], elements, ranks)
+    case .shards: preconditionFailure("one range a rank is no longer written")
+    }
+    return [
       "version": .integer(Self.version), "step": .integer(step), "total_steps": .integer(totalSteps),
       "num_tokens": .integer(tokenCount), "ranks": .integer(ranks), "threads": .integer(threads),
-      "shards": .array(shards.map { [.integer($0.lowerBound), .integer($0.upperBound)] }),
+      "elements": .integer(count), "buckets": .array(ends), "shares": .integer(shares),
       "data_hash": .string(dataHash),
       "model_hash": .string(modelHash), "score_hash": scoreHash.map { .string($0) } ?? nil,
       "arithmetic": arithmetic.map { .string($0) } ?? nil, "configuration": .string(configuration),
     ]
   }
 
-  init(
-    step: Int, totalSteps: Int, tokenCount: Int, ranks: Int, threads: Int, shards: [Range<Int>], dataHash: String,
+  package init(
+    step: Int, totalSteps: Int, tokenCount: Int, ranks: Int, threads: Int, division: StateDivision, dataHash: String,
     modelHash: String, scoreHash: String?, arithmetic: String?, configuration: String
   ) {
     self.step = step
@@ -47,7 +55,7 @@ package struct RunState: Sendable, Equatable {
     self.tokenCount = tokenCount
     self.ranks = ranks
     self.threads = threads
-    self.shards = shards
+    self.division = division
     self.dataHash = dataHash
     self.modelHash = modelHash
     self.scoreHash = scoreHash
@@ -55,12 +63,12 @@ package struct RunState: Sendable, Equatable {
     self.configuration = configuration
   }
 
-  init(parsing text: String, place: String) throws {
+  package init(parsing text: String, place: String) throws {
     func damaged(_ key: String) -> TregError { .badData(at: place, "the checkpoint's state lacks a valid \"\(key)\"") }
     guard let value = try? JSONValue(parsing: text) else { throw TregError.badData(at: place, "not JSON") }
-    guard value["version"]?.integer == Self.version else {
+    guard let version = value["version"]?.integer, 1...Self.version ~= version else {
       throw TregError.badData(
-        at: place, "format version \(value["version"]?.text() ?? "unknown"); this program reads \(Self.version)")
+        at: place, "format version \(value["version"]?.text() ?? "unknown"); this program reads 1 to \(Self.version)")
     }
     func integer(_ key: String) throws -> Int {
       guard let number = value[key]?.integer, number >= 0 else { throw damaged(key) }
@@ -75,13 +83,30 @@ package struct RunState: Sendable, Equatable {
     tokenCount = try integer("num_tokens")
     ranks = try integer("ranks")
     threads = try integer("threads")
-    shards = try (value["shards"]?.array ?? []).map { pair in
-      guard let first = pair.array?.first?.integer, let end = pair.array?.last?.integer, 0 <= first, first <= end else {
-        throw damaged("shards")
+    guard ranks > 0 else { throw damaged("ranks") }
+    if version == 1 {
+      let shards = try (value["shards"]?.array ?? []).map { pair in
+        guard let first = pair.array?.first?.integer, let end = pair.array?.last?.integer, 0 <= first, first <= end
+        else { throw damaged("shards") }
+        return first..<end
       }
-      return first..<end
+      guard shards.count == ranks else { throw damaged("shards") }
+      division = .shards(shards)
+    } else {
+      let count = try integer("elements")
+      var start = 0
+      let buckets = try (value["buckets"]?.array ?? []).map { end in
+        guard let end = end.integer, start <= end, end <= count else { throw damaged("buckets") }
+        defer { start = end }
+        return start..<end
+      }
+      guard buckets.isEmpty || start == count else { throw damaged("buckets") }
+      let shares = try integer("shares")
+      guard shares > 0, shares % ranks == 0 else { throw damaged("shares") }
+      division =
+        buckets.isEmpty
+        ? .whole(count: count) : .buckets(BucketLayout(buckets: buckets, ranks: ranks, shares: shares))
     }
-    guard shards.count == ranks, ranks > 0 else { throw damaged("shards") }
     dataHash = try string("data_hash")
     modelHash = try string("model_hash")
     scoreHash = value["score_hash"]?.string
@@ -89,12 +114,18 @@ package struct RunState: Sendable, Equatable {
     configuration = try string("configuration")
   }
 
-  /// Ranks whose files together cover a shard, the rank of the same number preferred: it is all that an unchanged layout
-  /// reads, and where every rank held everything one file is enough.
-  func holders(of shard: Range<Int>, for rank: Int) -> [Int] {
-    if rank < ranks, shards[rank] == shard { return [rank] }
-    if let whole = shards.firstIndex(where: { $0.clamped(to: shard) == shard }) { return [whole] }
-    return shards.indices.filter { shards[$0].overlaps(shard) }
+  /// Ranks whose files together cover some ranges, the rank of the same number preferred: it is all that an unchanged
+  /// layout reads, and where every rank held everything one file is enough.
+  package func holders(of ranges: [Range<Int>], for rank: Int) -> [Int] {
+    if rank < ranks, division.ranges(of: rank) == ranges { return [rank] }
+    let wanted = ranges.reduce(0) { $0 + $1.count }
+    var some: [Int] = []
+    for rank in 0..<ranks {
+      let shared = SharedRanges.of(ranges, division.ranges(of: rank)).reduce(0) { $0 + $1.range.count }
+      if shared == wanted { return [rank] }
+      if shared > 0 { some.append(rank) }
+    }
+    return some
   }
 }
 
@@ -170,10 +201,11 @@ struct CheckpointStore {
     try trainer.masters.restore(in: trainer.gradients) { try TrainedModelFiles.read(path, of: trainer.model, into: $0) }
     let optimizer = trainer.optimizer
     try communicator.agree {
-      for rank in state.holders(of: optimizer.shard, for: communicator.rank) where !optimizer.shard.isEmpty {
+      for rank in state.holders(of: optimizer.ranges, for: communicator.rank) where !optimizer.ranges.isEmpty {
         let name = OptimizerFile.name(rank: rank, of: state.ranks)
         try OptimizerFile.read(
-          file(name, of: state, from: path), expected: state.shards[rank], step: state.step, into: optimizer)
+          file(name, of: state, from: path), expected: state.division.ranges(of: rank), step: state.step,
+          into: optimizer)
       }
       optimizer.step = state.step
     }

@@ -10,14 +10,14 @@ package struct GradientNorm {
   private let workers: Workers
   private static let blockLimit = 1 << 18
 
-  /// - Parameter parts: every share's elements.
-  package init(_ trained: TrainedParameters, parts: [Range<Int>], workers: Workers) {
+  /// - Parameter parts: every share's elements, ascending.
+  package init(_ trained: TrainedParameters, parts: [[Range<Int>]], workers: Workers) {
     self.workers = workers
+    let parameters = trained.parameters.map(\.range)
     blocks = parts.map { part in
-      trained.parameters.flatMap { parameter in
-        let owned = parameter.range.clamped(to: part)
-        return stride(from: owned.lowerBound, to: owned.upperBound, by: Self.blockLimit).map {
-          $0..<min($0 + Self.blockLimit, owned.upperBound)
+      SharedRanges.of(part, parameters).flatMap { shared in
+        stride(from: shared.range.lowerBound, to: shared.range.upperBound, by: Self.blockLimit).map {
+          $0..<min($0 + Self.blockLimit, shared.range.upperBound)
         }
       }
     }

@@ -7,66 +7,87 @@ import Transformer
 /// The weights that train, as the optimizer steps them: fp32 numbers, laid out as ``Transformer/trained``.
 ///
 /// fp32 weights and adapters are stepped where the model holds them. Where its weights have two bytes, every rank keeps
-/// fp32 masters of its own shard, and what ranks send each other are the masters' rounded values. They start as the
+/// fp32 masters of what it owns, and what ranks send each other are the masters' rounded values. They start as the
 /// model's: a number that loading rounded stays rounded.
 package final class MasterWeights {
   private let model: Transformer
   private let communicator: Communicator
-  /// Every rank's part.
-  private let shards: [Range<Int>]
+  private let layout: BucketLayout
   /// Whether ranks own different parts, rather than each of them all.
   private let areDivided: Bool
-  /// Of the own shard; nil where the model's own numbers are the masters.
+  /// What this rank owns, ascending.
+  private let ranges: [Range<Int>]
+  /// Of the own ranges, which follow each other here; nil where the model's own numbers are the masters.
   private let masters: FloatBuffer?
   /// Numbers that one thread rounds at a time.
   private static let piece = 1 << 18
 
-  init(_ model: Transformer, communicator: Communicator, shards: [Range<Int>], areDivided: Bool) {
+  init(_ model: Transformer, communicator: Communicator, layout: BucketLayout, areDivided: Bool) {
     self.model = model
     self.communicator = communicator
-    self.shards = shards
+    self.layout = layout
     self.areDivided = areDivided
+    ranges = areDivided ? layout.ranges(of: communicator.rank) : [0..<layout.count]
     if model.adapter == nil, model.weights.floats == nil {
-      masters = FloatBuffer(count: shards[communicator.rank].count)
+      masters = FloatBuffer(count: ranges.reduce(0) { $0 + $1.count })
     } else {
       masters = nil
     }
-    if let masters { model.weights.read(from: shard.lowerBound, count: shard.count, into: masters.pointer) }
+    if let masters {
+      forEachRange { range, place in
+        model.weights.read(from: range.lowerBound, count: range.count, into: masters.pointer + place)
+      }
+    }
   }
 
-  private var shard: Range<Int> { shards[communicator.rank] }
+  /// Calls `body` with each own range and its place among the masters.
+  private func forEachRange(_ body: (_ range: Range<Int>, _ place: Int) -> Void) {
+    var place = 0
+    for range in ranges {
+      body(range, place)
+      place += range.count
+    }
+  }
 
   /// The model's own numbers, all of them, where they are the masters.
   private var whole: FloatBuffer? { model.adapter?.values ?? model.weights.floats }
 
-  /// The masters of this rank's shard.
-  package var own: UnsafeMutablePointer<Float> { masters?.pointer ?? whole!.pointer + shard.lowerBound }
+  /// What the optimizer steps: all numbers, or where ``areCompact`` is true the masters of the own ranges alone.
+  package var stepped: UnsafeMutablePointer<Float> { masters?.pointer ?? whole!.pointer }
+  package var areCompact: Bool { masters != nil }
 
   /// Collective: makes what the masters have become the model's weights, on all ranks.
   ///
   /// - Throws: 79 naming a tensor with a number that is too large for the weights' type.
   func publish() throws {
-    guard masters != nil else {
-      if areDivided { try communicator.allGather(whole!.all, shards: shards) }
-      return
-    }
+    guard masters != nil else { return try gather(whole!.all) }
     let isFinite = round()
     try communicator.agree { if !isFinite { throw overflow() } }
-    if areDivided { try communicator.allGather(model.weights.halves, shards: shards) }
+    try gather(model.weights.halves)
     model.weightsChanged()
   }
 
-  /// Rounds the own shard into the model; whether all of it fits.
+  /// Collective: every rank's ranges to all.
+  private func gather<Element: BitwiseCopyable>(_ buffer: UnsafeMutableBufferPointer<Element>) throws {
+    if areDivided { try communicator.allGather(buffer, layout: layout) }
+  }
+
+  /// Rounds what is owned into the model; whether all of it fits.
   private func round() -> Bool {
-    let pieces = Panels(shard.count, limit: Self.piece, multiple: 16)
+    var pieces: [(range: Range<Int>, place: Int)] = []
+    forEachRange { range, place in
+      for start in stride(from: 0, to: range.count, by: Self.piece) {
+        let first = range.lowerBound + start
+        pieces.append((first..<min(first + Self.piece, range.upperBound), place + start))
+      }
+    }
     var fits = [Bool](repeating: true, count: pieces.count)
     fits.withUnsafeMutableBufferPointer { fits in
       // Each item writes an element of its own.
       nonisolated(unsafe) let fits = fits
-      model.workers.run(pieces.count) { item, _ in
-        let part = pieces[item]
-        fits[item] = model.weights.write(
-          own + part.lowerBound, count: part.count, to: shard.lowerBound + part.lowerBound)
+      model.workers.run(pieces.count) { [pieces] item, _ in
+        let (range, place) = pieces[item]
+        fits[item] = model.weights.write(masters!.pointer + place, count: range.count, to: range.lowerBound)
       }
     }
     return fits.allSatisfy(\.self)
@@ -75,22 +96,30 @@ package final class MasterWeights {
   private func overflow() -> TregError {
     let type = model.weights.type.rawValue
     let limit: Float = model.weights.type == .float16 ? 65_520 : .infinity
-    for parameter in model.trained.parameters {
-      for place in parameter.range.clamped(to: shard) where !(abs(own[place - shard.lowerBound]) < limit) {
-        return TregError(
+    var found: TregError?
+    forEachRange { range, place in
+      for parameter in model.trained.parameters where found == nil && parameter.range.overlaps(range) {
+        let owned = parameter.range.clamped(to: range)
+        let values = UnsafeBufferPointer(
+          start: masters!.pointer + place + owned.lowerBound - range.lowerBound, count: owned.count)
+        guard let value = values.first(where: { !(abs($0) < limit) }) else { continue }
+        found = TregError(
           .nonFinite, at: parameter.name,
-          "a weight has become \(own[place - shard.lowerBound]), which \(type) does not hold; "
+          "a weight has become \(value), which \(type) does not hold; "
             + "train with --weights bfloat16 or float32, or at a lower learning_rate")
       }
     }
+    if let found { return found }
     return TregError(.nonFinite, "a weight has become too large for \(type)")
   }
 
   /// Collective: all masters, in the model's own buffer or in `room`, which is overwritten then.
   package func all(in room: FloatBuffer) throws -> FloatBuffer {
     guard let masters else { return whole! }
-    room.slice(shard).update(fromContentsOf: masters.all)
-    if areDivided { try communicator.allGather(room.all, shards: shards) }
+    forEachRange { range, place in
+      room.slice(range).update(fromContentsOf: masters.slice(place..<place + range.count))
+    }
+    try gather(room.all)
     return room
   }
 
@@ -104,7 +133,9 @@ package final class MasterWeights {
     try communicator.agree { if communicator.rank == 0 { try read(values.all) } }
     try communicator.broadcast(values.all, from: 0)
     guard let masters else { return }
-    masters.all.update(fromContentsOf: values.slice(shard))
+    forEachRange { range, place in
+      masters.slice(place..<place + range.count).update(fromContentsOf: values.slice(range))
+    }
     try publish()
   }
 }

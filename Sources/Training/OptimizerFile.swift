@@ -3,42 +3,57 @@ import RunFolder
 
 /// One rank's part of the optimizer's state, a ``HeadedFile``.
 ///
-///     header     step, first, count (elements of the flat buffer)
-///     payload    first moments, then second moments, fp32 little-endian
-enum OptimizerFile {
+///     header     step, ranges (elements of the flat buffer); one range may be told as first and count, as it once was
+///     payload    first moments of all ranges, then second moments, fp32 little-endian
+package enum OptimizerFile {
   private static let format = "TREGOPT1"
 
-  static func name(rank: Int, of ranks: Int) -> String { "optimizer-\(FileNumber.text(rank, of: ranks)).bin" }
+  package static func name(rank: Int, of ranks: Int) -> String { "optimizer-\(FileNumber.text(rank, of: ranks)).bin" }
 
-  static func write(_ optimizer: AdamW, to path: String) throws {
+  package static func write(_ optimizer: AdamW, to path: String) throws {
     let header: JSONValue = [
-      "step": .integer(optimizer.step), "first": .integer(optimizer.shard.lowerBound),
-      "count": .integer(optimizer.shard.count),
+      "step": .integer(optimizer.step),
+      "ranges": .array(optimizer.ranges.map { [.integer($0.lowerBound), .integer($0.upperBound)] }),
     ]
     try HeadedFile.write(
       to: path, format: format, header: header,
       payload: [UnsafeRawBufferPointer(optimizer.mean.all), UnsafeRawBufferPointer(optimizer.square.all)])
   }
 
-  /// Copies what the file holds of the optimizer's shard into it.
+  /// Copies what the file holds of the optimizer's ranges into it.
   ///
   /// - Parameters:
   ///   - expected: the elements that the file should hold.
   ///   - step: the step it should be of.
   /// - Throws: bad data (65) when the file is damaged or of another checkpoint.
-  static func read(_ path: String, expected: Range<Int>, step: Int, into optimizer: AdamW) throws {
+  package static func read(_ path: String, expected: [Range<Int>], step: Int, into optimizer: AdamW) throws {
     let file = try HeadedFile(readingFrom: path, format: format)
-    guard file.header["first"]?.integer == expected.lowerBound, file.header["count"]?.integer == expected.count,
-      file.header["step"]?.integer == step, file.payload.count == 8 * expected.count
+    let count = expected.reduce(0) { $0 + $1.count }
+    guard ranges(file.header) == expected.filter({ !$0.isEmpty }), file.header["step"]?.integer == step,
+      file.payload.count == 8 * count
     else { throw TregError.badData(at: path, "the optimizer's state belongs to another checkpoint") }
-    let shared = optimizer.shard.clamped(to: expected)
     file.payload.withUnsafeBytes { bytes in
       for (moment, buffer) in [optimizer.mean, optimizer.square].enumerated() {
-        let source = 4 * (moment * expected.count + shared.lowerBound - expected.lowerBound)
-        UnsafeMutableRawBufferPointer(
-          buffer.slice(shared.lowerBound - optimizer.shard.lowerBound..<shared.upperBound - optimizer.shard.lowerBound)
-        ).copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[source..<source + 4 * shared.count]))
+        for part in SharedRanges.of(optimizer.ranges, expected) {
+          let source = 4 * (moment * count + part.second)
+          UnsafeMutableRawBufferPointer(buffer.slice(part.first..<part.first + part.range.count))
+            .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[source..<source + 4 * part.range.count]))
+        }
       }
     }
+  }
+
+  private static func ranges(_ header: JSONValue) -> [Range<Int>]? {
+    func range(_ first: Int?, _ end: Int?) -> Range<Int>? {
+      guard let first, let end, 0 <= first, first <= end else { return nil }
+      return first..<end
+    }
+    guard let pairs = header["ranges"]?.array else {
+      let first = header["first"]?.integer
+      return range(first, first.flatMap { first in header["count"]?.integer.map { first + $0 } })
+        .map { $0.isEmpty ? [] : [$0] }
+    }
+    let ranges = pairs.compactMap { range($0.array?.first?.integer, $0.array?.last?.integer) }
+    return ranges.count == pairs.count ? ranges : nil
   }
 }

@@ -30,13 +30,15 @@ package final class Trainer {
   package let model: Transformer
   package let optimizer: AdamW
   package let masters: MasterWeights
-  package let shards: [Range<Int>]
+  /// Who holds what of the optimizer's state.
+  package let division: StateDivision
   private let reference: Transformer?
   private let objective: any Objective
   private let control: TokenRewardControl
   private let communicator: Communicator
   private let virtual: VirtualRanks
   private let exchange: Exchange
+  let summing: GradientExchange
   private let schedule: LearningRateSchedule
   private let maximumNorm: Double
   private let timeline: StepTimeline
@@ -53,14 +55,18 @@ package final class Trainer {
   ///   - reference: the frozen model; needed where the objective needs its vocabulary.
   ///   - control: what is done to token rewards before the objective sees them.
   ///   - virtual: the shares of a batch; nil: one for each rank.
+  ///   - wire: how summands travel between hosts.
+  ///   - overlapsExchange: whether gradients leave while the last backward pass of a step goes on; the same bits either way.
+  ///   - layout: how the flat gradient is cut into buckets; nil: as is best.
   ///   - timeline: is told what the parts of a step take.
   package init(
     model: Transformer, reference: Transformer? = nil, objective: any Objective,
     control: TokenRewardControl = TokenRewardControl(.none), communicator: Communicator,
     virtual: VirtualRanks? = nil, exchange: Exchange,
+    wire: WireFormat = .float32, overlapsExchange: Bool = true, layout: BucketLayout? = nil,
     schedule: LearningRateSchedule, adamW: AdamW.Options, maximumNorm: Double, microBatchTokens: Int,
     timeline: StepTimeline = StepTimeline()
-  ) {
+  ) throws {
     precondition(!objective.needs.referenceVocabulary || reference != nil, "\(objective.name) needs the reference")
     self.model = model
     self.reference = reference
@@ -75,18 +81,24 @@ package final class Trainer {
     self.microBatchTokens = microBatchTokens
     self.timeline = timeline
     let count = model.trained.bufferCount
-    switch exchange {
-    case .reduceScatter: shards = virtual.shards(ofCount: count).shards
-    // Every rank owns all; written to checkpoints once, as the first rank's.
-    case .allReduce: shards = [Range<Int>](repeating: 0..<count, count: communicator.size)
-    }
-    gradients = FloatBuffer(count: count)
+    let layout =
+      layout
+      ?? BucketLayout(
+        count: count, ranks: communicator.size, shares: virtual.count,
+        cuts: model.lookupRange.map { [$0.lowerBound] } ?? [])
+    precondition(layout.count == count && layout.ranks == communicator.size, "buckets of \(layout.count) elements")
+    precondition(layout.shares == virtual.count, "strips of \(layout.shares) shares")
     tree = GradientTree(shares: virtual.own.count, count: count, workers: model.workers)
-    norm = GradientNorm(model.trained, parts: virtual.parts(ofCount: count).shards, workers: model.workers)
+    norm = GradientNorm(
+      model.trained, parts: (0..<virtual.count).map { layout.ranges(ofShare: $0) }, workers: model.workers)
     let areDivided = if case .reduceScatter = exchange { true } else { false }
-    masters = MasterWeights(model, communicator: communicator, shards: shards, areDivided: areDivided)
+    division = areDivided ? .buckets(layout) : .whole(count: count)
+    gradients = FloatBuffer(count: count)
+    summing = try GradientExchange(
+      model, gradients: gradients, layout: layout, wire: wire, overlaps: overlapsExchange, communicator: communicator)
+    masters = MasterWeights(model, communicator: communicator, layout: layout, areDivided: areDivided)
     optimizer = AdamW(
-      model.trained, shard: shards[communicator.rank], options: adamW, workers: model.workers)
+      model.trained, ranges: division.ranges(of: communicator.rank), options: adamW, workers: model.workers)
   }
 
   /// Collective: one optimizer step.
@@ -106,13 +118,14 @@ package final class Trainer {
     let clip = maximumNorm > 0 ? min(1, maximumNorm / (norm + 1e-6)) : 1
     timeline.measure(.optimizer) {
       optimizer.update(
-        parameters: masters.own, gradients: gradients, gradientScale: Float(clip), learningRate: rate)
+        parameters: masters.stepped, areCompact: masters.areCompact, gradients: gradients, gradientScale: Float(clip),
+        learningRate: rate)
     }
     try timeline.measure(.communication) { try masters.publish() }
     return StepReport(metrics: metrics, gradientNorm: norm, learningRate: rate)
   }
 
-  /// Collective: leaves the gradient of a global batch's mean loss in ``gradients``, where this rank's shard is the sum
+  /// Collective: leaves the gradient of a global batch's mean loss in ``gradients``, where what this rank owns is the sum
   /// over ranks, not clipped.
   ///
   /// - Parameters: as ``step(_:scores:counts:globalCount:)``.
@@ -130,12 +143,8 @@ package final class Trainer {
           to: buffer))
     }
     let metrics = try timeline.measure(.communication) {
-      let metrics = try PreferenceMetrics.combining(parts, by: virtual.sum)
-      switch exchange {
-      case .reduceScatter: try virtual.reduceScatter(gradients.all, shards: shards)
-      case .allReduce: try virtual.allReduce(gradients.all)
-      }
-      return metrics
+      try sumOverRanks()
+      return try PreferenceMetrics.combining(parts, by: virtual.sum)
     }
     let norm = try gradientNorm()
     guard norm.isFinite, metrics.loss.isFinite else {
@@ -161,9 +170,9 @@ package final class Trainer {
     of pairs: ArraySlice<TokenizedPair>, scores: ArraySlice<RowScores>, globalCount: Int, to gradients: FloatBuffer
   ) -> PreferenceMetrics {
     var metrics = newMetrics
-    for batch in Division.microBatches(
+    let batches = Division.microBatches(
       Array(pairs.indices), costs: pairs.map(\.tokenCount), maxTokens: microBatchTokens)
-    {
+    for (number, batch) in batches.enumerated() {
       let (packed, statistics) = timeline.measure(.forward) { forward(batch.map { pairs[$0] }, forBackward: true) }
       var coefficients = TargetCoefficients(zerosFor: statistics)
       for (tree, index) in batch.enumerated() {
@@ -176,11 +185,31 @@ package final class Trainer {
         coefficients.set(rejected, own.rejected)
       }
       timeline.measure(.backward) {
-        model.backward(packed, coefficients: coefficients, gradients: gradients)
+        // Shares' gradients are summed before anything can leave.
+        guard number == batches.count - 1, !virtual.isReproducible else {
+          return model.backward(packed, coefficients: coefficients, gradients: gradients)
+        }
+        summing.during { lookups, finished in
+          model.backward(
+            packed, coefficients: coefficients, gradients: gradients, lookups: lookups, finished: finished)
+        }
       }
       timeline.operations += model.operations(of: packed, backward: true)
     }
     return metrics
+  }
+
+  /// Collective: makes what this rank owns of ``gradients`` the sum over ranks.
+  func sumOverRanks() throws {
+    let layout = summing.layout
+    if virtual.isReproducible {
+      for bucket in layout.buckets.indices {
+        try communicator.treeReduceScatter(gradients.all, shards: layout.strips(of: bucket))
+      }
+    } else {
+      try summing.finish()
+    }
+    if case .allReduce = exchange { try communicator.allGather(gradients.all, layout: layout) }
   }
 
   /// Collective where ranks hold parts: the 2-norm of the whole gradient.

@@ -121,7 +121,7 @@ package final class TrainingRun {
     }
 
     let timeline = StepTimeline(records: configuration.profile)
-    let trainer = setup.trainer(of: model, reference: reference, timeline: timeline)
+    let trainer = try setup.trainer(of: model, reference: reference, timeline: timeline)
     if let resumed {
       try store.load(resumed.state, from: resumed.path, into: trainer)
       note("resuming from \(resumed.path) at step \(resumed.state.step)")
@@ -135,7 +135,7 @@ package final class TrainingRun {
       phase = "saving"
       let state = RunState(
         step: step, totalSteps: setup.plan.stepCount, tokenCount: tokens, ranks: communicator.size,
-        threads: setup.threads, shards: trainer.shards, dataHash: setup.train.tokens.contentHash,
+        threads: setup.threads, division: trainer.division, dataHash: setup.train.tokens.contentHash,
         modelHash: setup.modelHash, scoreHash: scoreHash, arithmetic: Arithmetic.kind,
         configuration: configuration.yamlText)
       try store.save(state, trainer: trainer, files: files, limit: configuration.saveTotalLimit)

@@ -32,14 +32,22 @@ struct TrainingSetup {
   let microBatchTokens: Int
   /// What trains in place of the model's weights.
   let lowRank: LowRankLayout?
+  /// What TREG_OVERLAP says, yes or no; nil: nothing.
+  private let overlapChoice: Bool?
 
   /// Collective.
   init(_ configuration: RunConfiguration, communicator: Communicator, environment: [String: String]) throws {
     self.configuration = configuration
     self.communicator = communicator
+    guard !configuration.reproducible || configuration.wire == .float32 else {
+      throw TregError(
+        .configuration, at: "wire", "\(configuration.wire.rawValue) rounds by hosts, and a reproducible run must not",
+        isOnAllRanks: true)
+    }
     virtual =
       try configuration.reproducible
       ? VirtualRanks(reproducible: configuration.virtualRanks, communicator) : VirtualRanks(communicator)
+    overlapChoice = ["yes": true, "no": false][environment["TREG_OVERLAP"] ?? ""]
     threads = configuration.threadCount(environment: environment)
     microBatchTokens = configuration.microBatchTokenCount
     let objective = try configuration.objective()
@@ -107,17 +115,21 @@ struct TrainingSetup {
   func trainer(
     of model: Transformer, reference: Transformer? = nil, exchange: Trainer.Exchange? = nil, totalSteps: Int? = nil,
     timeline: StepTimeline = StepTimeline()
-  ) -> Trainer {
-    Trainer(
+  ) throws -> Trainer {
+    try Trainer(
       model: model, reference: reference, objective: objective, control: configuration.tokenRewardControl,
       communicator: communicator, virtual: virtual,
       exchange: exchange ?? (configuration.gradientExchange == .reduceScatter ? .reduceScatter : .allReduce),
+      wire: WireFormat(configuration.wire), overlapsExchange: overlapsExchange,
       schedule: LearningRateSchedule(configuration, totalSteps: totalSteps ?? plan.stepCount),
       adamW: AdamW.Options(
         beta1: configuration.adamBeta1, beta2: configuration.adamBeta2, epsilon: configuration.adamEpsilon,
         weightDecay: configuration.weightDecay),
       maximumNorm: configuration.maxGradNorm, microBatchTokens: microBatchTokens, timeline: timeline)
   }
+
+  /// Between hosts gradients travel while ranks compute. Inside one host, sums take the cores' time, and nothing is gained.
+  private var overlapsExchange: Bool { overlapChoice ?? (communicator.hostCount > 1) }
 
   /// The frozen model.
   func loadReference(workers: Workers) throws -> Transformer {
@@ -226,6 +238,9 @@ struct TrainingSetup {
       "layout: \(layout), \(communicator.implementation), cores allowed: \(ThreadChoice.allowedCores) on \(communicator.hostName)"
     )
     if let line = virtual.description { lines.append("reproducible: \(line), \(Arithmetic.kind)") }
+    if communicator.size > communicator.hostCount, !communicator.sharesMemory {
+      lines.append("ranks of a host have no memory in common and exchange gradients through MPI")
+    }
     lines.append("model: \(source.model.architecture), \(NumberFormat.count(source.model.parameterCount)) parameters")
     if let lowRank {
       lines.append(
@@ -242,5 +257,14 @@ struct TrainingSetup {
     lines.append("steps: \(plan.stepCount), \(plan.stepsPerEpoch) per epoch")
     lines.append("memory of a rank:\n\(MemoryFormula(source.model, workload))")
     return lines.joined(separator: "\n")
+  }
+}
+
+extension WireFormat {
+  fileprivate init(_ wire: RunConfiguration.Wire) {
+    switch wire {
+    case .float32: self = .float32
+    case .bfloat16: self = .bfloat16
+    }
   }
 }

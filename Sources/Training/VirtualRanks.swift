@@ -66,12 +66,6 @@ package struct VirtualRanks {
     stride(from: 0, to: count, by: own.count).map { shares[$0..<$0 + own.count].flatMap(\.self) }
   }
 
-  /// Every share's part of a flat buffer: the layout of shards by ranks has all its cuts among theirs.
-  package func parts(ofCount count: Int) -> ShardLayout { ShardLayout(count: count, ranks: self.count) }
-
-  /// Every rank's part of a flat buffer.
-  package func shards(ofCount count: Int) -> ShardLayout { parts(ofCount: count).grouped(by: own.count) }
-
   /// Collective: the sum of one vector of every share, element by element.
   ///
   /// - Parameter vectors: those of this rank's shares, all of one length.
@@ -95,23 +89,5 @@ package struct VirtualRanks {
     guard vectors.count > 1 else { return vectors.first ?? [] }
     let middle = vectors.startIndex + vectors.count / 2
     return zip(treeSum(vectors[..<middle]), treeSum(vectors[middle...])).map { $0 + $1 }
-  }
-
-  /// Collective: sums a gradient over ranks, each keeping its own shard.
-  func reduceScatter(_ gradients: UnsafeMutableBufferPointer<Float>, shards: [Range<Int>]) throws {
-    if isReproducible {
-      try communicator.treeReduceScatter(gradients, shards: shards)
-    } else {
-      try communicator.reduceScatter(gradients, shards: shards)
-    }
-  }
-
-  /// Collective: sums a gradient over ranks, each keeping all of it.
-  func allReduce(_ gradients: UnsafeMutableBufferPointer<Float>) throws {
-    if isReproducible {
-      try communicator.treeSum(gradients)
-    } else {
-      try communicator.sum(gradients)
-    }
   }
 }

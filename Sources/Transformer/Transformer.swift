@@ -147,7 +147,9 @@ package final class Transformer {
   /// - Parameters:
   ///   - coefficients: S values, d loss / d logprob.
   ///   - gradients: laid out as ``trained``.
-  ///   - finished: called with ranges of `gradients` that this pass will not touch again, in ascending order.
+  ///   - lookups: takes what the looked-up rows of the embedding get, instead of `gradients`.
+  ///   - finished: called with ranges of `gradients` that this pass will not touch again, in ascending order; with `lookups`
+  ///     the embedding's (``lookupRange``) comes before those of the layers.
   /// - Precondition: the last forward pass was of this batch and kept its values, which this pass uses up.
   package func backward(
     _ batch: PackedBatch, coefficients: [Float], gradients: FloatBuffer, finished: (Range<Int>) -> Void = { _ in }
@@ -160,7 +162,7 @@ package final class Transformer {
   /// - Precondition: the last forward pass was asked for the statistics that have coefficients, and the reference it ran
   ///   with has done nothing since.
   package func backward(
-    _ batch: PackedBatch, coefficients: TargetCoefficients, gradients: FloatBuffer,
+    _ batch: PackedBatch, coefficients: TargetCoefficients, gradients: FloatBuffer, lookups: LookupGradient? = nil,
     finished: (Range<Int>) -> Void = { _ in }
   ) {
     precondition(awaitsBackward, "a backward pass follows a forward pass that kept its values")
@@ -175,6 +177,8 @@ package final class Transformer {
     let ranges = layerRanges
     var done = ranges.last!.lowerBound
     if done > 0 { finished(0..<done) }
+    let end = lookups == nil ? trained.bufferCount : lookupRange!.lowerBound
+    if end < trained.bufferCount { finished(end..<trained.bufferCount) }
     let rotations = rotary.map { Rotation($0, batch, shape: shape) }
     let items = attention.backwardItems(batch)
     let itemsAgain = room.recomputes ? attention.forwardItems(batch) : []
@@ -191,9 +195,12 @@ package final class Transformer {
       if ranges[index].upperBound > done { finished(done..<ranges[index].upperBound) }
       done = max(done, ranges[index].upperBound)
     }
-    if adapter == nil { embeddingBackward(batch, stream, gradients) }
-    if done < trained.bufferCount { finished(done..<trained.bufferCount) }
+    if adapter == nil { embeddingBackward(batch, stream, gradients, lookups) }
+    if done < end { finished(done..<end) }
   }
+
+  /// The end of ``trained`` that the embedding takes up; nil where it does not train.
+  package var lookupRange: Range<Int>? { adapter == nil ? shape.embedding..<trained.bufferCount : nil }
 
   /// Where each layer's trained weights stand.
   private var layerRanges: [Range<Int>] {
@@ -206,13 +213,18 @@ package final class Transformer {
     return ranges
   }
 
-  private func embeddingBackward(_ batch: PackedBatch, _ stream: UnsafeMutablePointer<Float>, _ gradients: FloatBuffer)
-  {
+  private func embeddingBackward(
+    _ batch: PackedBatch, _ stream: UnsafeMutablePointer<Float>, _ gradients: FloatBuffer, _ lookups: LookupGradient?
+  ) {
     if let positions = shape.positions {
       for (row, position) in batch.positions.enumerated() {
         tk_add(
           gradients.pointer + positions + Int(position) * shape.width, stream + row * shape.width, Int64(shape.width))
       }
+    }
+    if let lookups {
+      lookups.take(batch, stream, scale: description.embeddingScale, except: description.paddingToken)
+      return
     }
     let embedding = gradients.pointer + shape.embedding
     for (row, token) in batch.tokens.enumerated() where Int(token) != description.paddingToken {

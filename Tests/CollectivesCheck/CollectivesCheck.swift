@@ -47,6 +47,7 @@ struct CollectivesCheck {
     try checks.pendingSums()
     try checks.shards()
     try checks.trees()
+    try checks.streams()
     try checks.broadcasts()
     try checks.exchanges()
     try ranks.barrier()

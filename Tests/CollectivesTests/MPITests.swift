@@ -29,6 +29,16 @@ struct MPITests {
     #expect(run.output.contains("checks on \(ranks) ranks, MPICH"), "\(run.output)")
   }
 
+  /// As if this were several hosts: of one rank each, of equally many, of unequally many.
+  @Test(arguments: [(2, "1"), (3, "1"), (4, "2"), (6, "2"), (3, "2"), (5, "3")])
+  func ranksOfSeveralHostsAgreeWithTruth(ranks: Int, perHost: String) throws {
+    for launcher in [Command.openMPI(ranks), Command.mpich(ranks)] {
+      let run = try Command.run(
+        launcher + [Command.check, "verify", "64"], environment: ["TREG_RANKS_PER_HOST": perHost])
+      #expect(run.exitCode == 0 && run.output.contains("checks on \(ranks) ranks"), "\(run.output)")
+    }
+  }
+
   @Test func hiddenShimIsOneClearLine() throws {
     let run = try Command.run(
       Command.openMPI(1) + [Command.check, "connect"], environment: ["TREG_CMPI": "/nowhere/libcmpi.so"])

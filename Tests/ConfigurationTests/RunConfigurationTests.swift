@@ -154,7 +154,10 @@ import Testing
         + "beta: 0.30000000000000004\nwarmup_steps: 10\nsave_total_limit: null\nloss_type: [dpo, simpo]\n"
         + "loss_weights: [1, 2.5]\nadam_epsilon: 1e22\n", ["--micro_batch_tokens", "4096", "--save_dtype", "bfloat16"]
     ),
-    (example, ["--lr_scheduler_type", "constant", "--warmup_ratio", "0", "--gradient_exchange", "all_reduce"]),
+    (
+      example,
+      ["--lr_scheduler_type", "constant", "--warmup_ratio", "0", "--gradient_exchange", "all_reduce", "--wire", "bf16"]
+    ),
   ])
   func savedTextGivesTheSameValue(yaml: String, flags: [String]) throws {
     let configuration = try parse(yaml, flags).configuration

@@ -61,6 +61,39 @@ extension EndToEndTests {
       #expect(try kept.modelBytes() == again.modelBytes())
     }
 
+    /// Gradients may leave during the last backward pass of a step or after it, through shared memory or MPI: same bits.
+    @Test(arguments: [2, 3]) func gradientsThatTravelEarlyGiveTheSameBits(ranks: Int) throws {
+      let scratch = try Scratch()
+      var bytes: [Data] = []
+      for (name, environment) in [
+        ("after", ["TREG_OVERLAP": "no"]), ("during", ["TREG_OVERLAP": "yes"]),
+        ("apart", ["TREG_OVERLAP": "yes", "TREG_RANKS_PER_HOST": "1"]),
+      ] {
+        let run = try Program.treg(
+          Tiny.train(scratch.path(name), "--micro-batch-tokens", "64"), ranks: ranks, environment: environment)
+        try #require(run.exitCode == 0, "\(run.errors)")
+        bytes.append(try FinishedRun(scratch.path(name)).modelBytes())
+      }
+      #expect(bytes[0] == bytes[1] && bytes[1] == bytes[2])
+      try expectSoloRun(FinishedRun(scratch.path("during")), "early gradients on \(ranks) ranks")
+    }
+
+    /// Gradients in bfloat16 between hosts: near the exact run, and repeatable.
+    @Test func roundedGradientsBetweenHosts() throws {
+      let scratch = try Scratch()
+      for name in ["first", "second"] {
+        let run = try Program.treg(
+          Tiny.train(scratch.path(name), "--wire", "bf16"), ranks: 3, environment: ["TREG_RANKS_PER_HOST": "1"])
+        try #require(run.exitCode == 0, "\(run.errors)")
+      }
+      let (first, second) = (FinishedRun(scratch.path("first")), FinishedRun(scratch.path("second")))
+      #expect(try first.modelBytes() == second.modelBytes())
+      let (losses, solo) = (try first.losses(), try Self.solo.get().losses)
+      // Each summand is off by 2⁻⁹ of itself at most.
+      for (loss, expected) in zip(losses, solo) { #expect(abs(loss - expected) <= 2e-3 * abs(expected)) }
+      #expect(losses != solo)
+    }
+
     /// One lane a rank in a trace, and what ranks spend in the metrics.
     @Test func aProfileShowsWhatEveryRankDid() throws {
       let scratch = try Scratch()

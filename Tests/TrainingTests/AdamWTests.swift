@@ -19,7 +19,7 @@ import Training
     parameters.all.update(repeating: 0)
     gradients.all.update(repeating: 0.5)
     let optimizer = AdamW(
-      trained, shard: 0..<trained.bufferCount, options: AdamW.Options(), workers: Workers(threads: 1))
+      trained, ranges: [0..<trained.bufferCount], options: AdamW.Options(), workers: Workers(threads: 1))
     let steps = 3
     for _ in 0..<steps {
       optimizer.update(parameters: parameters.pointer, gradients: gradients, gradientScale: 1, learningRate: 1e-3)

@@ -46,7 +46,7 @@ import Transformer
     let parameters = FloatBuffer(count: description.bufferCount)
     try SafetensorsFolder(path).load(description, into: parameters.all)
     let start = Array(parameters.all)
-    let trainer = Trainer(
+    let trainer = try Trainer(
       model: Transformer(description: description, parameters: parameters, workers: Workers(threads: 2)),
       objective: try ObjectiveRegistry.objective(
         lossTypes: ["dpo"], options: ObjectiveOptions(beta: number("beta"), tregAlpha: number("alpha"))),

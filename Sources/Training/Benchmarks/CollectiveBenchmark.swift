@@ -12,6 +12,9 @@ package struct CollectiveBenchmark {
     package let bytes: Int
     /// Of the fastest repeat.
     package let seconds: Double
+    /// Where memory alone bounds it: the time that this would take as a copy of the bytes that have to be read and
+    /// written, all ranks copying at once.
+    package var boundSeconds: Double?
 
     package var gigabytesPerSecond: Double { Double(bytes) / max(seconds, 1e-9) / 1e9 }
   }
@@ -49,8 +52,15 @@ package struct CollectiveBenchmark {
         measurements.append(Measurement(name: name, bytes: bytes, seconds: best))
       }
       try time("copy") { other.copy(from: buffer) }
+      let copySeconds = measurements.last!.seconds
       try time("sum") { try communicator.sum(buffer.all) }
       try time("reduceScatter") { try communicator.reduceScatter(buffer.all, shards: shards) }
+      if communicator.size > 1, communicator.hostCount == 1 {
+        // A rank reads as much as a buffer holds, its own strip and all others', and writes one strip; a copy reads and writes
+        // a buffer.
+        let share = (1 + 1 / Double(communicator.size)) / 2
+        measurements[measurements.count - 1].boundSeconds = copySeconds * share
+      }
       if communicator.size & (communicator.size - 1) == 0 {
         try time("treeReduceScatter") { try communicator.treeReduceScatter(buffer.all, shards: shards) }
       }
@@ -63,11 +73,14 @@ package struct CollectiveBenchmark {
 extension [CollectiveBenchmark.Measurement] {
   /// For people.
   package var text: String {
-    var table = Table([("", .left), ("size", .right), ("seconds", .right), ("GB/s", .right)])
+    var table = Table([
+      ("", .left), ("size", .right), ("seconds", .right), ("GB/s", .right), ("of memory's bound", .right),
+    ])
     for entry in self {
       table.append([
         entry.name, NumberFormat.bytes(entry.bytes), NumberFormat.significant(entry.seconds, digits: 3),
         NumberFormat.fixed(entry.gigabytesPerSecond, decimals: 2),
+        entry.boundSeconds.map { NumberFormat.fixed($0 / entry.seconds, decimals: 2) } ?? "",
       ])
     }
     return table.text
@@ -79,6 +92,7 @@ extension [CollectiveBenchmark.Measurement] {
         [
           "name": .string(entry.name), "bytes": .integer(entry.bytes), "seconds": .number(entry.seconds),
           "gigabytes_per_second": .number(entry.gigabytesPerSecond),
+          "bound_share": entry.boundSeconds.map { .number($0 / entry.seconds) } ?? .null,
         ]
       })
   }

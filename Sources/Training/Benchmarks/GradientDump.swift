@@ -58,7 +58,7 @@ package struct GradientDump {
     let division = setup.virtual.divide(Array(pairs.indices), costs: pairs.costs)
     let scores = try setup.frozenScores(of: pairs, model: frozen!, consumers: setup.virtual.byRank(division))
     let (policy, reference) = try setup.policy(from: &frozen)
-    let trainer = setup.trainer(of: policy, reference: reference, exchange: .allReduce)
+    let trainer = try setup.trainer(of: policy, reference: reference, exchange: .allReduce)
     let shares = division[setup.virtual.own]
     let own = shares.flatMap(\.self)
     let (metrics, norm) = try trainer.computeGradient(

@@ -84,7 +84,7 @@ package struct ScalingProbe {
     let workers = Workers(threads: setup.threads)
     var frozen: Transformer? = try communicator.agree { try setup.loadStart(workers: workers) }
     let (policy, reference) = try setup.policy(from: &frozen)
-    let trainer = setup.trainer(of: policy, reference: reference)
+    let trainer = try setup.trainer(of: policy, reference: reference)
     let elements = policy.trained.bufferCount
 
     let batch = try communicator.agree { PackedBatch(pairs: try ownPairs(), for: policy.description) }
@@ -103,13 +103,14 @@ package struct ScalingProbe {
     try communicator.maximum(&perOperation)
 
     let clear = try time { trainer.gradients.clear() }
-    let shard = max(trainer.optimizer.shard.count, 1)
+    let shard = max(trainer.optimizer.mean.count, 1)
     let optimizer = try time {
       _ = try trainer.gradientNorm()
       trainer.optimizer.update(
-        parameters: trainer.masters.own, gradients: trainer.gradients, gradientScale: 0, learningRate: 0)
+        parameters: trainer.masters.stepped, areCompact: trainer.masters.areCompact, gradients: trainer.gradients,
+        gradientScale: 0, learningRate: 0)
     }
-    let reduce = try time { try communicator.reduceScatter(trainer.gradients.all, shards: trainer.shards) }
+    let reduce = try time { try trainer.sumOverRanks() }
     let gather = try time { try trainer.masters.publish() }
     let rounds = 20
     let latency = try time {

@@ -18,6 +18,10 @@ package struct StepBenchmark {
     package var trainSeconds = 0.0
     package var firstLoss = 0.0
     package var lastLoss = 0.0
+    /// What summing the gradient between ranks took beyond the backward pass, on the rank that waited least in each step,
+    /// and what the pass stood still for it.
+    package var exchangeSeconds = 0.0
+    package var servedSeconds = 0.0
 
     package var seconds: Double { referenceSeconds + trainSeconds }
   }
@@ -25,6 +29,8 @@ package struct StepBenchmark {
   /// The measurement with the median time, and what was measured.
   package struct Report: Sendable {
     package let median: Measurement
+    /// All of them, as they came.
+    package let all: [Measurement]
     package let repeats: Int
     package let rows: Int
     package let globalBatchSize: Int
@@ -51,7 +57,11 @@ package struct StepBenchmark {
         "tokens": .integer(tokens), "shared_tokens": .integer(sharedTokens), "seconds": .number(median.seconds),
         "tokens_per_second": .number(tokensPerSecond), "reference_seconds": .number(median.referenceSeconds),
         "train_seconds": .number(median.trainSeconds), "first_loss": .number(median.firstLoss),
-        "last_loss": .number(median.lastLoss), "peak_memory": peakMemory.map { .integer($0) } ?? .null,
+        "last_loss": .number(median.lastLoss),
+        "seconds_of_repeats": .array(all.map { .number($0.seconds) }),
+        "exchange_seconds_of_repeats": .array(all.map { .number($0.exchangeSeconds) }),
+        "served_seconds_of_repeats": .array(all.map { .number($0.servedSeconds) }),
+        "peak_memory": peakMemory.map { .integer($0) } ?? .null,
         "product_seconds": productSeconds.map { .number($0) } ?? .null,
       ]
     }
@@ -65,6 +75,11 @@ package struct StepBenchmark {
       table.append(["tokens, prompts shared", NumberFormat.count(sharedTokens)])
       table.append(["seconds", NumberFormat.fixed(median.seconds, decimals: 2)])
       table.append(["of these the frozen model", NumberFormat.fixed(median.referenceSeconds, decimals: 2)])
+      if ranks > 1 {
+        table.append([
+          "gradients between ranks, after the pass", NumberFormat.fixed(median.exchangeSeconds, decimals: 2),
+        ])
+      }
       table.append(["tokens/s", NumberFormat.fixed(tokensPerSecond, decimals: 1)])
       if let productSeconds {
         table.append(["training's products alone, by the BLAS", NumberFormat.fixed(productSeconds, decimals: 2)])
@@ -114,15 +129,15 @@ package struct StepBenchmark {
     let model = try communicator.agree { try setup.loadReference(workers: workers) }
     var frozen: Transformer? = model
     let (policy, reference) = try setup.policy(from: &frozen)
-    let trainer = setup.trainer(of: policy, reference: reference, totalSteps: repeats * batches.count)
+    let trainer = try setup.trainer(of: policy, reference: reference, totalSteps: repeats * batches.count)
     var measurements: [Measurement] = []
     for _ in 0..<repeats { measurements.append(try measure(batches, model: model, trainer: trainer)) }
     let productSeconds = try replaysProducts ? replay(batches, of: policy.description, workers: workers) : nil
-    measurements.sort { $0.seconds < $1.seconds }
+    let ordered = measurements.sorted { $0.seconds < $1.seconds }
     var peak = Int64(ProcessMemory.peakBytes ?? 0)
     try communicator.maximum(&peak)
     return Report(
-      median: measurements[(repeats - 1) / 2], repeats: repeats, rows: pairs.count, globalBatchSize: size,
+      median: ordered[(repeats - 1) / 2], all: measurements, repeats: repeats, rows: pairs.count, globalBatchSize: size,
       steps: batches.count, loss: setup.objective.name, ranks: communicator.size, threads: setup.threads,
       tokens: pairs.allCounts.reduce(0) { $0 + $1.conversationTokens },
       sharedTokens: pairs.allCounts.reduce(0) { $0 + $1.tokens },
@@ -163,17 +178,26 @@ package struct StepBenchmark {
     try communicator.barrier()
     measurement.referenceSeconds = reference.seconds
     let training = Stopwatch()
+    var waits: [Double] = []
+    let served = trainer.summing.servedSeconds
     for (index, division) in divisions.enumerated() {
       let shares = division[setup.virtual.own]
       let own = shares.flatMap(\.self)
+      let waited = trainer.summing.waitedSeconds
       let report = try trainer.step(
         communicator.agree { try pairs.pairs(at: own) }, scores: own.compactMap { scores[$0] },
         counts: shares.map(\.count), globalCount: batches[index].count)
+      waits.append(trainer.summing.waitedSeconds - waited)
       if index == 0 { measurement.firstLoss = report.metrics.loss }
       measurement.lastLoss = report.metrics.loss
     }
     try communicator.barrier()
     measurement.trainSeconds = training.seconds
+    // Who comes last to a step's sum waits for data alone.
+    try communicator.minimum(&waits)
+    measurement.exchangeSeconds = waits.reduce(0, +)
+    measurement.servedSeconds = trainer.summing.servedSeconds - served
+    try communicator.maximum(&measurement.servedSeconds)
     return measurement
   }
 }
