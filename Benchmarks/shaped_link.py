@@ -97,7 +97,7 @@ class Link:
 
 def rows(path, count, tokens):
     """Pairs of equal length: a word of one token each, prompt and both responses a third."""
-    words = tokens // 3 - 24
+    words = tokens // 3 - 2
     with open(path, "w") as file:
         for row in range(count):
             text = [" ".join(word for _ in range(words)) for word in ["one", "two", "three"]]

@@ -201,6 +201,7 @@ extension ConfigurationKey {
         "shares that a batch is divided into and summed by when runs are reproducible: the most ranks there can be"),
       ConfigurationKey(
         "wire", \.wire, .numberType, .trajectory,
-        "gradients between hosts: float32; bfloat16 (bf16) is half the bytes, every summand rounded once, sums in float32"),
+        "gradients between hosts: float32; bfloat16 (bf16) is half the bytes, every summand rounded once, sums in float32"
+      ),
     ])
 }

@@ -39,6 +39,13 @@ struct MPITests {
     }
   }
 
+  /// Without its component for windows in shared memory, Open MPI refuses them: the same plan goes through messages.
+  @Test func withoutSharedMemoryRanksAgreeWithTruth() throws {
+    let launcher = Command.openMPI(3) + ["--mca", "osc", "^sm"]
+    let run = try Command.run(launcher + [Command.check, "verify", "64"])
+    #expect(run.exitCode == 0 && run.output.contains("checks on 3 ranks"), "\(run.output)")
+  }
+
   @Test func hiddenShimIsOneClearLine() throws {
     let run = try Command.run(
       Command.openMPI(1) + [Command.check, "connect"], environment: ["TREG_CMPI": "/nowhere/libcmpi.so"])
