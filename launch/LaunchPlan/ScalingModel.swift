@@ -58,11 +58,12 @@ package struct ScalingCalibration: Sendable {
 ///
 ///     passes      c · operations of the slowest rank                            c measured, imbalance included
 ///     optimizer   o · N / P + z · N                                             o, z measured
-///     sum         n = 1: s · N;  else  (n − 1)(α + (N / n) w β) + s · N         around a ring of nodes, inside them as measured
+///     sum         (n − 1) / n · N w β + α (1 + m / 16) + s · N                  m messages of a rank, 16 on their way at a time
 ///     gather      likewise with 4 bytes (2 for weights of two bytes)
-///     exposed     sum's last bucket + max(0, the rest − ε · the last micro-batch's backward pass) + gather
+///     exposed     sum's last bucket + max(0, the rest − ε · the last micro-batch's backward pass) + h N w + gather
 ///
-/// ε is the share of a backward pass under which data travel. Figures beyond this machine are simulated.
+/// ε is the share of a backward pass under which data travel, h what the processor spends on a byte that leaves meanwhile.
+/// On one node s alone counts. Figures beyond this machine are simulated.
 package struct ScalingModel: Sendable {
   package struct Prediction: Sendable, Equatable {
     package let nodes, ranks, batch: Int
@@ -78,12 +79,15 @@ package struct ScalingModel: Sendable {
   private let network: (latency: Double, bandwidth: Double)?
   private let wireBytes, gatheredBytes: Double
 
-  /// Measured over a shaped link: 75 to 95 % of the sum travel under the pass.
-  package static let overlap = 0.8
-  /// Bytes of gradients that are summed at a time, at least.
-  private static let bucketBytes = 32e6
-  /// Bytes of one message.
+  /// Measured over a shaped link (Benchmarks/shaped_link.py): 95 % of a sum travelled under the pass, which stood still for
+  /// 0.3 s of a free core while 540 MB left and as many came.
+  package static let overlap = 0.9
+  package static let handlingSeconds = 0.6e-9
+  /// Elements of gradients that are summed at a time.
+  private static let bucket = Double(1 << 22)
+  /// Bytes of one message, and messages that are on their way at a time.
   private static let pieceBytes = Double(1 << 20)
+  private static let window = 16.0
 
   /// - Parameters:
   ///   - calibration: of as many ranks on this machine as a node gets.
@@ -108,11 +112,12 @@ package struct ScalingModel: Sendable {
     let optimizer = calibration.optimizer * elements / Double(load.ranks) + calibration.clear * elements
     let sum = travel(elements * wireBytes, nodes) + (ranksPerNode > 1 ? calibration.reduce * elements : 0)
     let gather = travel(elements * gatheredBytes, nodes) + (ranksPerNode > 1 ? calibration.gather * elements : 0)
-    let buckets = max(1, (4 * elements / Self.bucketBytes).rounded(.down))
+    let buckets = max(1, (elements / Self.bucket).rounded(.up))
     let backward = load.last * calibration.pass * (1 - calibration.forwardShare)
     // Ranks of one machine have both cores at work: nothing is hidden there.
     let hidden = nodes > 1 ? min(sum * (1 - 1 / buckets), Self.overlap * backward) : 0
-    let exposed = load.ranks > 1 ? sum - hidden + gather : 0
+    let handled = nodes > 1 ? Self.handlingSeconds * elements * wireBytes * Double(nodes - 1) / Double(nodes) : 0
+    let exposed = load.ranks > 1 ? sum - hidden + handled + gather : 0
     let step = passes + optimizer + exposed
     return Prediction(
       nodes: nodes, ranks: load.ranks, batch: load.batch, passSeconds: passes, optimizerSeconds: optimizer,
@@ -120,11 +125,13 @@ package struct ScalingModel: Sendable {
       tokensPerSecond: load.tokens / step, useful: load.mean * calibration.pass / step)
   }
 
-  /// Seconds in which shards of so many bytes in all go around the nodes.
+  /// Seconds in which every node's strips of all buckets go to their owners on other nodes, or come back.
   private func travel(_ bytes: Double, _ nodes: Int) -> Double {
     guard let network, nodes > 1 else { return 0 }
-    let part = bytes / Double(nodes)
-    let messages = (part / Self.pieceBytes).rounded(.up)
-    return Double(nodes - 1) * (network.latency * messages + part / network.bandwidth)
+    let buckets = max(1, (Double(calibration.elements) / Self.bucket).rounded(.up))
+    let strip = bytes / buckets / Double(nodes * ranksPerNode)
+    let messages = Double(nodes - 1) * buckets * (strip / Self.pieceBytes).rounded(.up)
+    return bytes * Double(nodes - 1) / Double(nodes) / network.bandwidth
+      + network.latency * (1 + messages / Self.window)
   }
 }
