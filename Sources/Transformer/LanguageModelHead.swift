@@ -9,7 +9,7 @@ import Compute
 /// logits are ``TargetStatistics``; those against a reference take its logits chunk by chunk, and again on the way back.
 struct LanguageModelHead {
   /// Targets whose logits are made together.
-  static let chunkLimit = 288
+  static let chunkLimit = 192
   /// Rows of the vocabulary that one item handles.
   private static let vocabularyTile = 2048
   /// Floats of logits that may be kept between forward and backward.
