@@ -157,7 +157,8 @@ package struct MemoryFormula: Sendable {
     }
     addRoom("scored", "\(scored) tokens · \(4 * model.width + 2)", scored * (4 * model.width + 2))
     let chunk = min(scored, Self.logitChunk)
-    let kept = trains ? min(scored, max((workload.logitBudget ?? model.logitBudget) / (4 * model.vocabularySize), chunk)) : chunk
+    let kept =
+      trains ? min(scored, max((workload.logitBudget ?? model.logitBudget) / (4 * model.vocabularySize), chunk)) : chunk
     addRoom("logits", "\(kept) tokens · \(model.vocabularySize)", kept * model.vocabularySize)
     let workspace =
       Self.workspace(model, longest: workload.longest) + (bytes < 4 ? Self.weightTile(model) : 0)
