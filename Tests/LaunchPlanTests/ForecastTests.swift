@@ -53,7 +53,7 @@ import Testing
           """
           {"ranks": \(ranks), "threads": \(threads), "elements": 250000000, "pass_seconds": 1e-12, "forward_share": 0.25,
            "optimizer_seconds": 4e-9, "clear_seconds": 1e-10, "reduce_seconds": \(reduce), "gather_seconds": \(gather),
-           "latency": 1e-6, "loads": [\(listed.joined(separator: ", "))]}
+           "loads": [\(listed.joined(separator: ", "))]}
           """.utf8)))
   }
 

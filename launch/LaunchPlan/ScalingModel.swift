@@ -11,7 +11,7 @@ package struct ScalingCalibration: Sendable {
 
   package let ranks, threads, elements: Int
   /// Seconds per operation of the passes, per element of the optimizer's shard, of clearing, summing and gathering.
-  package let pass, forwardShare, optimizer, clear, reduce, gather, latency: Double
+  package let pass, forwardShare, optimizer, clear, reduce, gather: Double
   package let loads: [Load]
 
   init(_ other: ScalingCalibration, passFactor: Double, sumFactor: Double) {
@@ -20,7 +20,6 @@ package struct ScalingCalibration: Sendable {
     forwardShare = other.forwardShare
     (optimizer, clear) = (other.optimizer * passFactor, other.clear * passFactor)
     (reduce, gather) = (other.reduce * sumFactor, other.gather * sumFactor)
-    latency = other.latency
     loads = other.loads
   }
 
@@ -41,7 +40,6 @@ package struct ScalingCalibration: Sendable {
     clear = try number(json, "clear_seconds")
     reduce = try number(json, "reduce_seconds")
     gather = try number(json, "gather_seconds")
-    latency = try number(json, "latency")
     loads = try (json["loads"]?.array ?? []).map { load in
       Load(
         ranks: Int(try number(load, "ranks")), batch: Int(try number(load, "batch")),

@@ -39,8 +39,6 @@ package struct ScalingProbe {
     package let optimizerSeconds, clearSeconds: Double
     /// Per element of what trains: the gradient's sum, the weights' gathering.
     package let reduceSeconds, gatherSeconds: Double
-    /// Of the smallest collective.
-    package let latency: Double
     package let loads: [Load]
 
     package var json: JSONValue {
@@ -49,7 +47,6 @@ package struct ScalingProbe {
         "pass_seconds": .number(passSeconds), "forward_share": .number(forwardShare),
         "optimizer_seconds": .number(optimizerSeconds), "clear_seconds": .number(clearSeconds),
         "reduce_seconds": .number(reduceSeconds), "gather_seconds": .number(gatherSeconds),
-        "latency": .number(latency),
         "loads": .array(
           loads.map { load in
             [
@@ -112,17 +109,12 @@ package struct ScalingProbe {
     }
     let reduce = try time { try trainer.sumOverRanks() }
     let gather = try time { try trainer.masters.publish() }
-    let rounds = 20
-    let latency = try time {
-      var value = 0.0
-      for _ in 0..<rounds { try communicator.sum(&value) }
-    }
     return Report(
       ranks: communicator.size, threads: setup.threads, elements: elements, passSeconds: perOperation,
       forwardShare: forwardShare / Double(communicator.size),
       optimizerSeconds: optimizer.slowest / Double(shard), clearSeconds: clear.slowest / Double(elements),
       reduceSeconds: reduce.slowest / Double(elements), gatherSeconds: gather.slowest / Double(elements),
-      latency: latency.slowest / Double(rounds), loads: try loads(of: policy))
+      loads: try loads(of: policy))
   }
 
   /// Collective: what a part takes on this rank and on the slowest, the second time: the first meets fresh memory.
