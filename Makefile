@@ -1,5 +1,6 @@
 # make demo    a real model, real pairs, two MPI ranks: from nothing to a trained folder
 # make test    every test
+# make test-kills  training killed 200 times at random moments while it saves (KILLS=200 KILLS_SEED=1)
 # make bench   speed and memory held to their goals, beside TRL, PyTorch and transformers where they are (BENCH_PYTHON=a Python that
 #              has torch, transformers and trl); takes hours: BENCH_ARGS=--quick, or BENCH_ARGS="--only dpo,start"
 # make bench-data  a million rows through the token cache in bounded memory; fails when it is not (needs python3 alone)
@@ -11,6 +12,8 @@
 # make format  the source in its one format
 
 PREFIX ?= /usr/local
+KILLS ?= 200
+KILLS_SEED ?= 1
 BENCH_PYTHON ?= python3
 BENCH_ROWS ?= 8
 BENCH_REPEATS ?= 5
@@ -19,7 +22,7 @@ BENCH_DATA_ROWS ?= 1000000
 BUILD := swift build -c release
 RELEASE := .build/release
 
-.PHONY: build shims demo test bench bench-data parity parity-gemma parity-architectures parity-trl install format lint clean
+.PHONY: build shims demo test test-kills bench bench-data parity parity-gemma parity-architectures parity-trl install format lint clean
 
 build: shims
 	scripts/setup
@@ -39,6 +42,10 @@ test: shims
 	$(MAKE) --no-print-directory -C CMPI OUT=$(CURDIR)/.build/cmpi
 	$(BUILD) --build-tests
 	scripts/test
+
+test-kills: shims
+	$(BUILD) --build-tests
+	TREG_KILLS=$(KILLS) TREG_KILLS_SEED=$(KILLS_SEED) scripts/test --filter CheckpointKillTests
 
 bench: build
 	$(BENCH_PYTHON) Benchmarks/run.py --treg $(RELEASE)/treg --model "$$(python3 demo/fetch_model.py)" \

@@ -39,6 +39,7 @@ extension RunLayout {
       // Another run may have begun between the check and the lock, and ended before it.
       try check(start)
       for folder in [root, run, logs, errors] { try FileSystem.removeLeftovers(in: folder) }
+      try removeUnfinishedResults()
       try FileSystem.remove(stop)
       for name in try FileSystem.contents(ofFolder: errors) { try FileSystem.remove(FileSystem.join(errors, name)) }
       if start == .overwrite { try removeResults() }
@@ -46,6 +47,18 @@ extension RunLayout {
     } catch {
       lock.release()
       throw error
+    }
+  }
+
+  /// Removes what other processes, of whatever host, have begun of a run's results and did not finish, and the marks by
+  /// which ranks look for each other. Who holds the lock is the only one to write them, and has not begun.
+  private func removeUnfinishedResults() throws {
+    for name in try FileSystem.contents(ofFolder: root) where TemporaryName.target(of: name).map(Self.isResult) == true
+    {
+      try FileSystem.remove(FileSystem.join(root, name))
+    }
+    for name in try FileSystem.contents(ofFolder: run) where name.hasPrefix(Self.markPrefix) {
+      try FileSystem.remove(FileSystem.join(run, name))
     }
   }
 
@@ -66,7 +79,7 @@ extension RunLayout {
     for name in try FileSystem.contents(ofFolder: root) where Self.isResult(name) {
       try FileSystem.remove(FileSystem.join(root, name))
     }
-    for path in [configuration, facts, status, metrics] { try FileSystem.remove(path) }
+    for path in [configuration, facts, status, metrics, best] { try FileSystem.remove(path) }
   }
 
   private static let resultNames: Set = [

@@ -15,6 +15,8 @@ package struct RunLayout: Sendable, Equatable {
   package var metrics: String { FileSystem.join(run, "metrics.jsonl") }
   /// What each rank did when, for Chrome's and Perfetto's viewers; of runs with `profile`.
   package var trace: String { FileSystem.join(run, "trace.json") }
+  /// The best checkpoint so far, of runs that compare them.
+  package var best: String { FileSystem.join(run, "best.json") }
   package var lock: String { FileSystem.join(run, "lock") }
   /// A file that users create to end the run after the step, with a checkpoint.
   package var stop: String { FileSystem.join(run, "stop") }
@@ -22,6 +24,9 @@ package struct RunLayout: Sendable, Equatable {
   package var launchLog: String { FileSystem.join(logs, "launch.log") }
   package var errors: String { FileSystem.join(run, "errors") }
   package var rewards: String { FileSystem.join(root, "rewards") }
+
+  /// Names of the empty files in ``run`` by which ranks find out who shares it begin so.
+  package static let markPrefix = ".seen-"
 
   package func log(rank: Int) -> String { FileSystem.join(logs, "rank-\(FileNumber.text(rank)).log") }
   package func error(rank: Int) -> String { FileSystem.join(errors, "rank-\(FileNumber.text(rank)).json") }

@@ -206,7 +206,8 @@ struct TrainingSetup {
       gradients: configuration.gradientBuffers(ranks: communicator.size), keepsReference: keepsSecondCopy,
       runsReference: objective.needs.referenceVocabulary,
       weightBytes: configuration.weightType(of: source).byteCount, lowRank: lowRank,
-      recomputes: configuration.recompute, scoreRows: scores.rows,
+      recomputes: configuration.recompute, savers: configuration.copiesCheckpoints ? communicator.size : 0,
+      scoreRows: scores.rows,
       scoreTokens: scores.tokens, rewardElements: configuration.rewards == nil ? rewardSource?.modelElements ?? 0 : 0,
       longest: longest,
       processBytes: MemoryFormula.Workload.processBytes(ranks: communicator.size))

@@ -38,12 +38,18 @@ package struct MemoryCheck: Sendable {
         tokens: tokens, scoredTokens: tokens, shards: shards, threads: threads,
         gradients: configuration.gradientBuffers(ranks: ranks),
         weightBytes: source.storageType(named: configuration.weights.rawValue).byteCount,
-        lowRank: lowRank, recomputes: recomputes ?? configuration.recompute, rewardElements: rewardElements,
+        lowRank: lowRank, recomputes: recomputes ?? configuration.recompute,
+        savers: configuration.copiesCheckpoints ? ranks : 0, rewardElements: rewardElements,
         processBytes: MemoryFormula.Workload.processBytes(ranks: ranks)))
     self.ranksPerNode = ranksPerNode
   }
 
   package var totalBytes: Int { formula.totalBytes * ranksPerNode }
+
+  private var advice: String {
+    (formula.workload.savers > 0 ? "--save-async false, " : "")
+      + "--recompute true, --weights bf16 or --use-peft true"
+  }
 
   /// - Throws: ``TregError`` 78 when the ranks need more than there is.
   package func check(available: Int?) throws {
@@ -51,7 +57,7 @@ package struct MemoryCheck: Sendable {
     throw TregError.configuration(
       at: nil,
       "\(ranksPerNode) ranks need \(MemoryFormula.readable(totalBytes)) of memory, \(MemoryFormula.readable(available)) "
-        + "are free; lower --nproc-per-node or --micro-batch-tokens, or try --recompute true, --weights bf16 or --use-peft true"
+        + "are free; lower --nproc-per-node or --micro-batch-tokens, or try \(advice)"
     )
   }
 }
