@@ -28,7 +28,8 @@ package struct RunState: Sendable, Equatable {
   package var configuration: String
   /// The best checkpoint of the run so far, this one included; nil where none were compared.
   package var best: BestCheckpoint?
-  /// What guards against bad steps remember, kept as they gave it: an object with a version of their own. nil: nothing.
+  /// What guards against bad steps remember, kept as they gave it (``StepGuard/json``): an object with a
+  /// version of its own. nil: nothing.
   package var guardState: JSONValue?
 
   /// - Precondition: the division is not that of an older format.

@@ -39,7 +39,7 @@ import Testing
     for path in [layout.metrics, layout.stop, layout.error(rank: 0)] { try AtomicFile.write("x", to: path) }
     try layout.prepare(.overwrite).release()
     #expect(try FileSystem.contents(ofFolder: folder.path) == ["checkpoint-old", "diary.txt", "rewards", "run"])
-    #expect(try FileSystem.contents(ofFolder: layout.run) == ["errors", "lock", "logs"])
+    #expect(try FileSystem.contents(ofFolder: layout.run) == ["errors", "lock", "logs", "ranks"])
     #expect(try FileSystem.contents(ofFolder: layout.errors) == [])
   }
 
@@ -69,7 +69,7 @@ import Testing
     try layout.prepare(.resume).release()
     #expect(
       try FileSystem.contents(ofFolder: folder.path) == [".diary.txt.other-host.12.0.unfinished", "run"])
-    #expect(try FileSystem.contents(ofFolder: layout.run) == ["errors", "lock", "logs"])
+    #expect(try FileSystem.contents(ofFolder: layout.run) == ["errors", "lock", "logs", "ranks"])
   }
 
   @Test func theSecondTrainerIsRefused() throws {
