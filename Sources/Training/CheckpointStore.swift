@@ -181,7 +181,7 @@ struct CheckpointStore {
   /// A checkpoint's folder as this rank sees it: the one that rank 0 reads, or, where this rank has a run folder of its own, the
   /// same checkpoint there.
   private func own(_ path: String, _ state: RunState) -> String {
-    guard FileSystem.kind(of: FileSystem.join(path, CheckpointPart.stateName)) != .file else { return path }
+    if group.leader == 0 { return path }
     let own = group.layout.checkpoint(step: state.step)
     let description = FileSystem.join(own, CheckpointPart.stateName)
     guard var found = try? RunState(parsing: FileSystem.readText(description), place: description) else { return path }

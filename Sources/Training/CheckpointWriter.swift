@@ -59,11 +59,12 @@ final class CheckpointWriter {
     precondition(pending == nil, "a checkpoint is under way")
     let stopwatch = Stopwatch()
     let values = try trainer.trainedValues()
+    let path = group.layout.checkpoint(step: state.step)
     var folder: AtomicFolder?
     do {
       try communicator.agree {
         guard group.leads else { return }
-        let made = try AtomicFolder(at: group.layout.checkpoint(step: state.step))
+        let made = try AtomicFolder(at: path)
         folder = made
         try FileSystem.createFolder(FileSystem.join(made.temporaryPath, CheckpointPart.stateFolder))
       }
@@ -87,7 +88,13 @@ final class CheckpointWriter {
     let part = copying ? copy.take(live, workers: trainer.model.workers) : live
     pending = Pending(
       state: state, folder: folder, temporaryPath: temporaryPath,
-      task: BackgroundTask { try part.write(to: temporaryPath) }, stopwatch: stopwatch,
+      task: BackgroundTask {
+        do {
+          return try part.write(to: temporaryPath)
+        } catch let error as TregError {
+          throw error.moved(from: temporaryPath, to: path)
+        }
+      }, stopwatch: stopwatch,
       copySeconds: stopwatch.seconds)
   }
 
@@ -124,6 +131,14 @@ final class CheckpointWriter {
       if isNamed, let folder = pending.folder { try? FileSystem.remove(folder.path) }
       throw error
     }
+  }
+}
+
+extension TregError {
+  /// The same about a file that users know by another name than that under which it is written.
+  fileprivate func moved(from temporary: String, to path: String) -> TregError {
+    guard let place, place.hasPrefix(temporary) else { return self }
+    return TregError(exitCode, at: path + place.dropFirst(temporary.count), message, isOnAllRanks: isOnAllRanks)
   }
 }
 
