@@ -95,8 +95,8 @@ let package = Package(
     .executableTarget(
       name: "treg",
       dependencies: [
-        "Training", "Evaluation", "Scoring", "Collectives", "Configuration", "ModelFiles", "Reporting", "RunFolder",
-        argumentParser,
+        "Training", "Evaluation", "Scoring", "Collectives", "Compute", "Configuration", "ModelFiles", "Reporting",
+        "RunFolder", argumentParser,
       ], path: "Sources/treg",
       swiftSettings: swiftSettings),
     .target(

@@ -1,4 +1,5 @@
 import Collectives
+import Compute
 import Foundation
 import Reporting
 import RunFolder
@@ -14,6 +15,7 @@ enum Session {
     _ body: (Communicator, [String: String]) throws -> ExitCode
   ) throws -> Never {
     let environment = ProcessInfo.processInfo.environment
+    try checkProducts(environment)
     let communicator = try Communicator.connect(environment: environment, isShardJob: isShardJob)
     if let expected = environment["TREG_EXPECTED_RANKS"].flatMap(Int.init), expected != communicator.size {
       throw TregError(.unavailable, "the launcher started \(expected) ranks, \(communicator.size) are here")
@@ -42,6 +44,17 @@ enum Session {
         exit(code.rawValue)
       }
       communicator.abort(code)
+    }
+  }
+
+  /// A choice of products that could not be followed must not count as none.
+  private static func checkProducts(_ environment: [String: String]) throws {
+    guard let text = environment["TREG_PRODUCTS"], !text.isEmpty else { return }
+    guard let kernels = MatrixMultiply.Kernels(rawValue: text) else {
+      throw TregError.configuration(at: "TREG_PRODUCTS", "expected own or blas, found \"\(text)\"")
+    }
+    guard kernels == MatrixMultiply.kernels else {
+      throw TregError.configuration(at: "TREG_PRODUCTS", "this processor cannot run products of \(text)")
     }
   }
 }
