@@ -128,7 +128,6 @@ struct TrainingSetup {
       maximumNorm: configuration.maxGradNorm, microBatchTokens: microBatchTokens, timeline: timeline)
   }
 
-  /// Between hosts gradients travel while ranks compute. Inside one host, sums take the cores' time, and nothing is gained.
   private static func overlapChoice(_ environment: [String: String]) throws -> Bool? {
     switch environment["TREG_OVERLAP"] ?? "" {
     case "": return nil
@@ -140,6 +139,8 @@ struct TrainingSetup {
     }
   }
 
+  /// Between hosts gradients and weights travel while ranks compute. Inside one host, sums take the cores' time, and nothing
+  /// is gained.
   private var overlapsExchange: Bool { overlapChoice ?? (communicator.hostCount > 1) }
 
   /// The frozen model.

@@ -104,7 +104,7 @@ package struct Forecast: Sendable {
         func predict(_ wireBytes: Double) -> ScalingModel.Prediction {
           ScalingModel(
             scaled, ranksPerNode: layout.ranksPerNode, network: (cluster.latency, cluster.bandwidth),
-            wireBytes: wireBytes
+            wireBytes: wireBytes, gatheredBytes: memory.gather.bytes, awaitedShare: memory.gather.awaitedShare
           ).predict(load)
         }
         let wide = predict(4)
