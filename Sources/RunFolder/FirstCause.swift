@@ -40,17 +40,23 @@ package struct FirstCause: Sendable, Equatable {
   }
 
   private static func silent(_ reports: [ErrorReport], _ heartbeats: [Heartbeat]) -> FirstCause? {
-    let known = Set(reports.map(\.rank))
+    // A stopped rank may wake up when all is over, and complain as an echo.
+    let known = Set(
+      reports.filter { report in
+        let missedAt = reports.filter { $0.missed.contains(report.rank) }.map(\.time).min() ?? .infinity
+        return !report.isEcho || report.cause == .stall || report.time <= missedAt
+      }.map(\.rank))
     var votes: [Int: Int] = [:]
     for report in reports { for rank in report.missed where !known.contains(rank) { votes[rank, default: 0] += 1 } }
     if let most = votes.values.max() {
       let named = votes.filter { $0.value == most }.keys.sorted()
       let oldest = heartbeats.filter { named.contains($0.rank) }.min { ($0.time, $0.rank) < ($1.time, $1.rank) }
       let witness = reports.first { $0.missed.contains(oldest?.rank ?? named[0]) }
-      let waiting = reports.count == 1 ? "rank \(reports[0].rank)" : "\(reports.count) ranks"
+      let waiting = reports.filter { !$0.missed.isEmpty }
+      let who = waiting.count == 1 ? "rank \(waiting[0].rank)" : "\(waiting.count) ranks"
       return made(
         oldest, rank: named[0], witness,
-        "went silent; \(waiting) waited for it" + (witness.flatMap(\.bucket).map { " in \($0)" } ?? ""))
+        "went silent; \(who) waited for it" + (witness.flatMap(\.bucket).map { " in \($0)" } ?? ""))
     }
     // Without a witness only a clear lead counts: all of them write every few seconds until the end.
     guard heartbeats.count > 1, let newest = heartbeats.map(\.time).max(),

@@ -67,7 +67,10 @@ extension Watchdog {
       // Who speaks has the time to.
       usleep(1_500_000)
     } else if isKept, let layout, let cause = try? FirstCause.find(in: layout) {
-      Console.note("treg: \(cause.line(in: layout))")
+      // A rank with a failure of its own has told it.
+      if cause.rank == report.rank || cause.report.isEcho || cause.evidence == .silence {
+        Console.note("treg: \(cause.line(in: layout))")
+      }
     } else {
       Console.note("treg: \(report.line)")
     }

@@ -52,7 +52,7 @@ extension EndToEndTests {
       let scratch = try Scratch()
       let out = scratch.path("out")
       let run = try Program.treg(
-        Tiny.train(out, "--max-steps", "150", "--save-steps", "10"), environment: ["TREG_STALL_SECONDS": "1"])
+        Tiny.train(out, "--max-steps", "800", "--save-steps", "100"), environment: ["TREG_STALL_SECONDS": "2"])
       #expect(run.exitCode == 0, "\(run.errors)")
       #expect(!exists(out + "/run/ranks"), "heartbeats go with a good end")
       let hanging = try Program(
@@ -86,7 +86,7 @@ extension EndToEndTests {
         "\(line)")
       let report = try Self.report(out, rank: 0)
       #expect(report["cause"]?.string == "signal" && report["message"]?.string?.contains("signal 11") == true)
-      let frames = try #require(report["backtrace"]?.array?.compactMap(\.string))
+      let frames = (report["backtrace"]?.array ?? []).compactMap(\.string)
       #expect(frames.count > 3 && frames.contains { $0.contains("treg") }, "\(frames)")
       let cause = try #require(try FirstCause.find(in: RunLayout(out)))
       #expect(cause.report.cause == .signal && cause.report.step == 2 && cause.report.backtrace == frames)

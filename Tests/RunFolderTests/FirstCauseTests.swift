@@ -66,6 +66,17 @@ import Testing
     #expect(try FirstCause.find(in: layout)?.rank == 0)
   }
 
+  /// mpirun wakes a stopped rank before it kills it.
+  @Test func aRankThatWakesWhenAllIsOverIsStillTheCause() throws {
+    for rank in [0, 2] { try waited(rank, for: [1], at: 100) }
+    let lost = TregError(.unavailable, "rank 1 (node01): MPI_Test failed")
+    try ErrorReport(lost, rank: 1, step: 12, phase: "communication", isEcho: true, time: 101).write(in: layout)
+    beat(1, at: 101)
+    let cause = try #require(try FirstCause.find(in: layout))
+    #expect(cause.rank == 1 && cause.evidence == .silence)
+    #expect(cause.report.message == "went silent; 2 ranks waited for it")
+  }
+
   @Test func aHeartbeatThatStoppedEarlyIsTheCause() throws {
     for rank in 0..<3 { beat(rank, at: rank == 1 ? 90 : 100) }
     let cause = try #require(try FirstCause.find(in: layout))
