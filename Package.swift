@@ -97,8 +97,8 @@ let package = Package(
     .executableTarget(
       name: "treg",
       dependencies: [
-        "Training", "Evaluation", "Scoring", "Collectives", "Configuration", "ModelFiles", "Reporting", "RunFolder",
-        "Watch", argumentParser,
+        "Training", "Evaluation", "Scoring", "Collectives", "Compute", "Configuration", "ModelFiles", "Reporting",
+        "RunFolder", "Watch", argumentParser,
       ], path: "Sources/treg",
       swiftSettings: swiftSettings),
     .target(

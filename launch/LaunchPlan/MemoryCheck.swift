@@ -7,6 +7,8 @@ import RunFolder
 package struct MemoryCheck: Sendable {
   package let formula: MemoryFormula
   package let ranksPerNode: Int
+  /// Bytes of a stepped weight that ranks send each other, and the share of them that the next pass begins with.
+  let gather: (bytes: Double, awaitedShare: Double)
 
   /// The check for `treg train` with the worker's words; nil for other commands, whose memory is small beside it.
   ///
@@ -32,12 +34,20 @@ package struct MemoryCheck: Sendable {
     let rewardElements =
       try configuration.rewards == nil
       ? configuration.tregRewardModel.map { try ModelSource.open($0).model.bufferCount } ?? 0 : 0
+    let model = source.model
+    let weightBytes = source.storageType(named: configuration.weights.rawValue).byteCount
+    gather =
+      lowRank != nil
+      ? (4, 0)
+      : weightBytes < 4
+        ? (Double(weightBytes), 1)
+        : (4, Double(model.vocabularySize * model.width) / Double(model.bufferCount))
     formula = MemoryFormula(
       source.model,
       .init(
         tokens: tokens, scoredTokens: tokens, shards: shards, threads: threads,
         gradients: configuration.gradientBuffers(ranks: ranks),
-        weightBytes: source.storageType(named: configuration.weights.rawValue).byteCount,
+        weightBytes: weightBytes,
         lowRank: lowRank, recomputes: recomputes ?? configuration.recompute,
         savers: configuration.copiesCheckpoints ? ranks : 0, rewardElements: rewardElements,
         processBytes: MemoryFormula.Workload.processBytes(ranks: ranks)))
