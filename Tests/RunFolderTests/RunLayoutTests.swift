@@ -39,7 +39,7 @@ import Testing
     for path in [layout.metrics, layout.stop, layout.error(rank: 0)] { try AtomicFile.write("x", to: path) }
     try layout.prepare(.overwrite).release()
     #expect(try FileSystem.contents(ofFolder: folder.path) == ["checkpoint-old", "diary.txt", "rewards", "run"])
-    #expect(try FileSystem.contents(ofFolder: layout.run) == ["errors", "lock", "logs"])
+    #expect(try FileSystem.contents(ofFolder: layout.run) == ["errors", "lock", "logs", "ranks"])
     #expect(try FileSystem.contents(ofFolder: layout.errors) == [])
   }
 
