@@ -15,6 +15,10 @@ package struct RunLayout: Sendable, Equatable {
   package var metrics: String { FileSystem.join(run, "metrics.jsonl") }
   /// What each rank did when, for Chrome's and Perfetto's viewers; of runs with `profile`.
   package var trace: String { FileSystem.join(run, "trace.json") }
+  /// What the launcher does.
+  package var launch: String { FileSystem.join(run, "launch.json") }
+  /// The batch script that the launcher submitted.
+  package var batchScript: String { FileSystem.join(run, "job.sbatch") }
   package var lock: String { FileSystem.join(run, "lock") }
   /// A file that users create to end the run after the step, with a checkpoint.
   package var stop: String { FileSystem.join(run, "stop") }

@@ -7,6 +7,8 @@ import RunFolder
 package struct MemoryCheck: Sendable {
   package let formula: MemoryFormula
   package let ranksPerNode: Int
+  /// About what a checkpoint takes on the disk: weights in fp32 and two moments of each that trains.
+  package let checkpointBytes: Int
 
   /// The check for `treg train` with the worker's words; nil for other commands, whose memory is small beside it.
   ///
@@ -41,6 +43,7 @@ package struct MemoryCheck: Sendable {
         lowRank: lowRank, recomputes: recomputes ?? configuration.recompute, rewardElements: rewardElements,
         processBytes: MemoryFormula.Workload.processBytes(ranks: ranks)))
     self.ranksPerNode = ranksPerNode
+    checkpointBytes = configuration.usePeft ? 1 << 20 : 12 * source.model.parameterCount
   }
 
   package var totalBytes: Int { formula.totalBytes * ranksPerNode }
@@ -53,26 +56,6 @@ package struct MemoryCheck: Sendable {
       "\(ranksPerNode) ranks need \(MemoryFormula.readable(totalBytes)) of memory, \(MemoryFormula.readable(available)) "
         + "are free; lower --nproc-per-node or --micro-batch-tokens, or try --recompute true, --weights bf16 or --use-peft true"
     )
-  }
-}
-
-/// The worker's words, parted into what is fixed and the keys of its configuration.
-struct WorkerWords {
-  private(set) var file: String?
-  private(set) var flags: [String] = []
-
-  init(_ words: some Collection<String>) {
-    var rest = Array(words)[...]
-    while let word = rest.popFirst() {
-      switch word {
-      case "--config": file = rest.popFirst()
-      case _ where word.hasPrefix("--config="): file = String(word.dropFirst("--config=".count))
-      case "--resume": if let next = rest.first, !next.hasPrefix("--") { rest.removeFirst() }
-      case _ where word.hasPrefix("--resume="): break
-      case "--overwrite", "--dry-run", "--dry_run", "--jsonl": break
-      default: flags.append(word)
-      }
-    }
   }
 }
 
