@@ -50,7 +50,8 @@ extension EndToEndTests {
     private func start(_ arguments: [String], out: String, steps: Int = 25) throws -> Program {
       let program = try Program([Program.launcher] + arguments)
       let isUnderWay = program.reaches { ((try? FinishedRun(out).losses().count) ?? 0) > steps }
-      try #require(isUnderWay, "\(try program.wait().errors)")
+      if !isUnderWay { Issue.record("\(try program.wait().errors)") }
+      try #require(isUnderWay)
       return program
     }
 

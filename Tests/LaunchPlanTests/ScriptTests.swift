@@ -18,6 +18,11 @@ private func bash(_ script: String, in folder: String, environment: [String: Str
   process.environment = ["PATH": "\(folder):/usr/bin:/bin", "FOLDER": folder].merging(environment) { $1 }
   let pipe = Pipe()
   process.standardOutput = pipe
+  // Threads of Swift's pool block signals, which a child inherits.
+  var (none, before) = (sigset_t(), sigset_t())
+  sigemptyset(&none)
+  pthread_sigmask(SIG_SETMASK, &none, &before)
+  defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
   try process.run()
   let bytes = pipe.fileHandleForReading.readDataToEndOfFile()
   process.waitUntilExit()

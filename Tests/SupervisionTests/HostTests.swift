@@ -2,9 +2,8 @@ import Foundation
 import LaunchPlan
 import OrderedJSON
 import RunFolder
+import Supervision
 import Testing
-
-@testable import Supervision
 
 @Suite struct HostFailureTests {
   @Test(

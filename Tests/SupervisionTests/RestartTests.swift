@@ -1,9 +1,8 @@
 import Glibc
 import OrderedJSON
 import RunFolder
+import Supervision
 import Testing
-
-@testable import Supervision
 
 /// A run's folder of a test's own.
 final class RunFolderScratch {

@@ -9,10 +9,17 @@ package struct HostCheck: Sendable {
   package struct Finding: Sendable {
     package let host: String
     package let answer: Result<HostFacts, Refusal>
+
+    package init(host: String, answer: Result<HostFacts, Refusal>) {
+      self.host = host
+      self.answer = answer
+    }
   }
 
   package struct Refusal: Error, Sendable, Equatable {
     package let line: String
+
+    package init(line: String) { self.line = line }
   }
 
   /// The worker's path, the same on all hosts.

@@ -23,6 +23,12 @@ package struct HostVerdict: Sendable {
     package let line: String
     package let code: ExitCode
 
+    package init(host: String, line: String, code: ExitCode) {
+      self.host = host
+      self.line = line
+      self.code = code
+    }
+
     package var error: TregError { TregError(code, at: host, line) }
   }
 

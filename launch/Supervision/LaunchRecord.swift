@@ -13,6 +13,13 @@ package struct LaunchRecord: Sendable, Equatable {
     package let time: Double
     package let code: Int32
     package let cause: String?
+
+    package init(attempt: Int, time: Double, code: Int32, cause: String?) {
+      self.attempt = attempt
+      self.time = time
+      self.code = code
+      self.cause = cause
+    }
   }
 
   package var state = State.running

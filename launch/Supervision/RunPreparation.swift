@@ -122,7 +122,7 @@ package struct RunPreparation {
   }
 
   /// As many of the hosts as a reproducible run can be divided over: its ranks divide the virtual ones.
-  static func usable(_ hosts: [String], ranksPerNode: Int, virtualRanks: Int?) -> [String] {
+  package static func usable(_ hosts: [String], ranksPerNode: Int, virtualRanks: Int?) -> [String] {
     guard let virtualRanks else { return hosts }
     let count = (0...hosts.count).last { $0 > 0 && virtualRanks % ($0 * ranksPerNode) == 0 } ?? 0
     return Array(hosts.prefix(count))

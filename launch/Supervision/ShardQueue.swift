@@ -18,6 +18,12 @@ package struct ShardQueue: Sendable, Equatable {
     package let shard: Int
     package let code: Int32
     package let line: String
+
+    package init(shard: Int, code: Int32, line: String) {
+      self.shard = shard
+      self.code = code
+      self.line = line
+    }
   }
 
   private var waiting: [Int]
