@@ -179,7 +179,7 @@ extension EndToEndTests {
       let incomplete = try Program.treg(Tiny.train(scratch.path("run"), "--rewards", out))
       #expect(incomplete.exitCode == 65 && incomplete.errors.contains(name), "\(incomplete.errors)")
       try FileManager.default.copyItem(atPath: scratch.path("other/\(name)"), toPath: "\(out)/\(name)")
-      let mixed = try Program.treg(Tiny.train(scratch.path("run"), "--rewards", out))
+      let mixed = try Program.treg(Tiny.train(scratch.path("run"), "--rewards", out, "--overwrite"))
       #expect(mixed.exitCode == 65 && mixed.errors.contains(name), "\(mixed.errors)")
       let stale = try Program.launch(words)
       #expect(stale.exitCode == 65 && stale.errors.contains(name), "\(stale.errors)")
@@ -262,7 +262,7 @@ extension EndToEndTests {
         ("wrong", 69, "wrong: ssh is refused (permission denied)"),
         ("away", 69, "away: cannot be reached: ssh: connect to host"),
         ("missing", 69, "missing: "), ("build", 69, "build: has another build of treg than n1"),
-        ("model", 69, "model: data differs from that of n1"), ("small", 78, "small: has "),
+        ("model", 69, "model: model differs from that of n1"), ("small", 78, "small: has "),
       ] as [(String, Int32, String)])
     func aHostThatIsNotFitIsNamedAndNothingStarts(host: String, code: Int32, line: String) throws {
       #expect(shimsAreBuilt)
