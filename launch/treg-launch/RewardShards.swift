@@ -49,7 +49,8 @@ struct RewardShards {
       if let config = options.sshConfig, FileSystem.kind(of: config) == nil {
         throw TregError.missing(at: config, "no such file")
       }
-      slots = try await self.slots(on: hosts.names, worker: worker, words: configured.configuration, folder, threadCount)
+      slots = try await self.slots(
+        on: hosts.names, worker: worker, words: configured.configuration, folder, threadCount)
     } else {
       let count = parallel ?? max(1, cores / threadCount)
       slots = (0..<min(count, shards)).map { .init(host: nil, number: $0) }
