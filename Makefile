@@ -1,5 +1,6 @@
 # make demo    a real model, real pairs, two MPI ranks: from nothing to a trained folder
 # make test    every test
+# make test-cluster  faults and layouts on several hosts in network namespaces, with Slurm (root; CLUSTER_ARGS="--only 'kill-*' --seed 1")
 # make bench   speed and memory held to their goals, beside TRL, PyTorch and transformers where they are (BENCH_PYTHON=a Python that
 #              has torch, transformers and trl); takes hours: BENCH_ARGS=--quick, or BENCH_ARGS="--only dpo,start"
 # make bench-data  a million rows through the token cache in bounded memory; fails when it is not (needs python3 alone)
@@ -16,10 +17,11 @@ BENCH_ROWS ?= 8
 BENCH_REPEATS ?= 5
 BENCH_ARGS ?=
 BENCH_DATA_ROWS ?= 1000000
+CLUSTER_ARGS ?=
 BUILD := swift build -c release
 RELEASE := .build/release
 
-.PHONY: build shims demo test bench bench-data parity parity-gemma parity-architectures parity-trl install format lint clean
+.PHONY: build shims demo test test-cluster bench bench-data parity parity-gemma parity-architectures parity-trl install format lint clean
 
 build: shims
 	scripts/setup
@@ -39,6 +41,10 @@ test: shims
 	$(MAKE) --no-print-directory -C CMPI OUT=$(CURDIR)/.build/cmpi
 	$(BUILD) --build-tests
 	scripts/test
+
+test-cluster: build
+	python3 Tests/Cluster/check_mpijob.py
+	python3 Tests/Cluster/run.py --bin $(RELEASE) $(CLUSTER_ARGS)
 
 bench: build
 	$(BENCH_PYTHON) Benchmarks/run.py --treg $(RELEASE)/treg --model "$$(python3 demo/fetch_model.py)" \

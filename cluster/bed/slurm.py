@@ -17,6 +17,8 @@ def write(bed):
 
 
 def configuration(bed, folder):
+    """slurm.conf. The spool folder goes with its host, as on nodes without disks: a socket of pmix that a lost node leaves
+    there would keep a requeued job, which has the same number, from starting on it."""
     workers = bed.workers
     nodes = "\n".join(
         f"NodeName={host.name} NodeAddr={host.address} Port=6818 CPUs={bed.cpus} RealMemory=2000 State=UNKNOWN"
@@ -31,7 +33,7 @@ AuthInfo=socket={folder}/munge.socket
 CryptoType=crypto/munge
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={bed.folder}/%n/spool
+SlurmdSpoolDir=/run/slurmd
 SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={bed.folder}/%n/slurmd.pid
 SlurmctldLogFile={folder}/slurmctld.log

@@ -76,15 +76,16 @@ def field(c, job, name):
 
 
 def hasten(c, job):
-    """Slurm lets a requeued job wait for two minutes."""
+    """Slurm lets a requeued job wait for two minutes. Until the last try's processes are gone it needs some of them."""
     c.wait_until(lambda: field(c, job, "JobState") == "PENDING", None, 60, "requeueing")
+    c.bed.wait_for_no_job(20)
     c.bed.run("head", "scontrol", "update", f"jobid={job}", "StartTime=now", check=False)
 
 
 def wait_for_end(c, job, seconds=120):
     def is_over():
         state = field(c, job, "JobState")
-        if state == "PENDING" and field(c, job, "Reason") == "BeginTime":
+        if state == "PENDING" and field(c, job, "Reason") == "BeginTime" and not c.bed.processes():
             c.bed.run("head", "scontrol", "update", f"jobid={job}", "StartTime=now", check=False)
         return state not in ("PENDING", "RUNNING", "COMPLETING", "SUSPENDED", "CONFIGURING")
 
