@@ -69,7 +69,7 @@ class Context:
     # Starting runs
 
     def start(self, words, host="n1", name="run", **variables):
-        job = self.bed.job(host, words, self.folder, name, TREG_CACHE="off", **variables)
+        job = self.bed.job(host, words, self.folder, name, **{"TREG_CACHE": "off", "TREG_DRILL": ""} | variables)
         self.jobs.append(job)
         return job
 
@@ -83,7 +83,7 @@ class Context:
         subnet = self.bed.environment["TESTBED_SUBNET"]
         return MPIRUN + [
             "--hostfile", self.hostfile(names), "--mca", "btl_tcp_if_include", subnet, "--mca", "oob_tcp_if_include", subnet,
-            "-x", "TREG_CACHE", "--map-by", f"ppr:{per_host}:node", "-np", len(names) * per_host, self.treg] + words
+            "-x", "TREG_CACHE", "-x", "TREG_DRILL", "--map-by", f"ppr:{per_host}:node", "-np", len(names) * per_host, self.treg] + words
 
     def launch(self, words, *flags, names=None, per_host=1):
         return [self.launcher, "--hostfile", self.hostfile(names or self.bed.names), "--nproc-per-node", per_host,
@@ -99,14 +99,14 @@ class Context:
     def solo(self, out, **flags):
         return self.finish([self.treg] + arguments(out, **flags), name=pathlib.Path(out).name)
 
-    def reference(self, layout, **flags):
+    def reference(self, layout, drill="", **flags):
         """The unbroken run of a layout, made once: "solo", or names of hosts."""
-        key = (layout, *sorted(flags.items()))
+        key = (layout, drill, *sorted(flags.items()))
         if key not in self.references:
             out = self.work / f"reference-{len(self.references)}"
             words = arguments(out, **flags)
             words = [self.treg] + words if layout == "solo" else self.mpirun(words, names=layout.split())
-            self.finish(words, 120, name=out.name)
+            self.finish(words, 120, name=out.name, TREG_DRILL=drill)
             self.references[key] = out
         return self.references[key]
 
@@ -125,6 +125,15 @@ class Context:
             if time.monotonic() > end:
                 raise Failed(f"no {what} within {seconds} s: {last_line(job.errors) if job else ''}")
             time.sleep(0.01)
+
+    def time_until_gone(self, processes, since, seconds=30):
+        """Seconds until processes have ended, which they do in bounded time."""
+        while any(process.lives for process in processes):
+            if time.monotonic() - since > seconds:
+                left = ", ".join(f"{process.name} of rank {process.rank}" for process in processes if process.lives)
+                raise Failed(f"still there {seconds} s after the fault: {left}")
+            time.sleep(0.02)
+        return time.monotonic() - since
 
     def expect_code(self, job, code, seconds):
         found = job.wait(seconds)

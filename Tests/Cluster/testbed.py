@@ -37,6 +37,10 @@ class Process:
                 return int(self.environment[name])
         return None
 
+    @property
+    def lives(self):
+        return self.start is not None and processes.start_time(self.pid) == self.start
+
     def signal(self, number):
         os.kill(self.pid, number)
 

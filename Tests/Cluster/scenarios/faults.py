@@ -4,6 +4,7 @@ import signal
 import time
 
 from harness import expect, scenario
+from testbed import processes
 from runs import Finished, arguments, expect_every_step_once, expect_near_losses, expect_same_bits
 
 STEPS, SAVE_STEPS = 200, 20
@@ -31,14 +32,15 @@ def all_hosts(c):
     return " ".join(c.bed.names)
 
 
-def expect_recovered(c, job, out, since):
-    """The run went on to its end by itself, and nobody could tell from its results."""
+def expect_recovered(c, job, out, since, before):
+    """The run went on to its end by itself, and nobody could tell from its results. `before`: its ranks at the fault."""
+    gone = c.time_until_gone(before, since)
     c.expect_code(job, 0, RUN_SECONDS)
     seconds = time.monotonic() - since
     expect_every_step_once(out, STEPS)
     expect_same_bits(out, c.reference(all_hosts(c), **run_flags()), "the unbroken run")
     files = c.expect_nothing_left(out)
-    return f"restarted, same bits, done {seconds:.0f} s after the fault{left_by_mpi(files)}"
+    return f"ranks ended after {gone:.1f} s, restarted, same bits, done after {seconds:.0f} s{left_by_mpi(files)}"
 
 
 def left_by_mpi(files):
@@ -53,10 +55,11 @@ def expect_restart(out, job):
 @scenario("kill-rank", "kill -9 of a rank", 240, TRIES)
 def kill_rank(c):
     job, out = started(c)
-    rank = c.random.choice(list(c.bed.ranks().values()))
+    before = list(c.bed.ranks().values())
+    rank = c.random.choice(before)
     since = time.monotonic()
     rank.signal(signal.SIGKILL)
-    said = expect_recovered(c, job, out, since)
+    said = expect_recovered(c, job, out, since, before)
     expect_restart(out, job)
     return said
 
@@ -64,9 +67,10 @@ def kill_rank(c):
 @scenario("kill-mpirun", "kill -9 of mpirun", 240, TRIES)
 def kill_mpirun(c):
     job, out = started(c)
+    before = list(c.bed.ranks().values())
     since = time.monotonic()
     c.bed.processes("mpirun", "orterun", host="n1")[0].signal(signal.SIGKILL)
-    said = expect_recovered(c, job, out, since)
+    said = expect_recovered(c, job, out, since, before)
     expect_restart(out, job)
     return said
 
@@ -74,10 +78,10 @@ def kill_mpirun(c):
 @scenario("kill-daemon", "kill -9 of a node's daemon (orted)", 240, TRIES)
 def kill_daemon(c):
     job, out = started(c)
-    host = c.random.choice(["n2", "n3"])
+    host, before = c.random.choice(["n2", "n3"]), list(c.bed.ranks().values())
     since = time.monotonic()
     c.bed.processes("orted", host=host)[0].signal(signal.SIGKILL)
-    said = expect_recovered(c, job, out, since)
+    said = expect_recovered(c, job, out, since, before)
     expect_restart(out, job)
     return said
 
@@ -147,21 +151,41 @@ def link_gap(c):
 @scenario("stop-rank", "SIGSTOP of a rank", 240, TRIES)
 def stop_rank(c):
     job, out = started(c)
-    number, rank = c.random.choice(list(c.bed.ranks().items()))
+    ranks = c.bed.ranks()
+    number, before = c.random.choice(list(ranks)), list(ranks.values())
     since = time.monotonic()
-    rank.signal(signal.SIGSTOP)
-    said = expect_recovered(c, job, out, since)
+    ranks[number].signal(signal.SIGSTOP)
+    said = expect_recovered(c, job, out, since, before)
     expect_restart(out, job)
     return f"rank {number}: {said}"
+
+
+@scenario("kill-all-writing", "all killed while checkpoints are written, after every step", 120, 10)
+def kill_all_writing(c):
+    """As when the power of all hosts fails: most of the time goes into checkpoints."""
+    out, steps = c.folder / "out", 40
+    job = c.start(c.mpirun(arguments(out, steps=steps, save_steps=1)))
+    c.wait_for_step(job, out, c.random.randint(2, 30))
+    time.sleep(c.random.uniform(0, 0.2))
+    for process in c.bed.processes():
+        processes.kill(process.pid)
+    job.end()
+    unfinished = len(Finished(out).unfinished())
+    c.finish(c.mpirun(arguments(out, steps=steps, save_steps=1) + ["--resume"]), name="again")
+    expect_every_step_once(out, steps)
+    expect_same_bits(out, c.reference(all_hosts(c), steps=steps, save_steps=1), "the unbroken run")
+    c.expect_nothing_left(out)
+    return f"{unfinished} files were unfinished, same bits"
 
 
 @scenario("segfault", "a rank crashes (SIGSEGV)", 240, 1)
 def segfault(c):
     job, out = started(c)
-    rank = c.random.choice(list(c.bed.ranks().values()))
+    before = list(c.bed.ranks().values())
+    rank = c.random.choice(before)
     since = time.monotonic()
     rank.signal(signal.SIGSEGV)
-    said = expect_recovered(c, job, out, since)
+    said = expect_recovered(c, job, out, since, before)
     expect_restart(out, job)
     return said
 
