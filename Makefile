@@ -40,6 +40,8 @@ test: shims
 	scripts/setup tests
 	$(MAKE) --no-print-directory -C CMPI OUT=$(CURDIR)/.build/cmpi
 	$(BUILD) --build-tests
+	python3 Tests/Cluster/check_mpijob.py
+	bash -n cluster/slurm/train.sbatch && bash -n cluster/slurm/rewards-array.sbatch
 	scripts/test
 
 test-cluster: build

@@ -21,10 +21,10 @@ class Context:
         self.treg = binaries / "treg"
         self.launcher = binaries / "treg-launch"
         self.keep = keep
-        self.work = pathlib.Path(tempfile.mkdtemp(prefix="treg-cluster-", dir="/var/tmp"))
         self.references = {}
         self.help = {}
         self.bed = TestBed()
+        self.work = pathlib.Path(tempfile.mkdtemp(prefix="treg-cluster-", dir="/var/tmp"))
         self.jobs = []
 
     def close(self):

@@ -102,7 +102,8 @@ class TestBed:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
         self.process = subprocess.Popen(
             [PROGRAM, "--hosts", str(hosts), "--slurm"], env=environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            preexec_fn=lambda: processes.dies_with_parent(signal.SIGTERM))
         folder = None
         for line in self.process.stdout:
             if line.startswith("export TESTBED="):

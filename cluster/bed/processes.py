@@ -13,9 +13,9 @@ SI_KERNEL = 0x80
 FORWARDED = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2]
 
 
-def dies_with_parent():
-    """This process is killed when its parent ends."""
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+def dies_with_parent(number=signal.SIGKILL):
+    """This process gets a signal when its parent ends."""
+    LIBC.prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
 
 
 def adopts_orphans():
