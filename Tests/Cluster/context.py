@@ -59,17 +59,18 @@ class Context:
         if missing:
             raise NotAvailable(f"treg-launch has no {' '.join(missing)}")
 
-    def need_in_binary(self, word, what):
-        """Not available, unless the worker has something that is switched on by a word which it then contains."""
-        if word not in self.help:
-            self.help[word] = word.encode() in self.treg.read_bytes()
-        if not self.help[word]:
+    def need_worker_flag(self, flag, what):
+        """Not available, unless the worker has what came with a flag."""
+        if "worker" not in self.help:
+            done = subprocess.run([str(self.treg), "train", "--help"], capture_output=True, text=True)
+            self.help["worker"] = done.stdout
+        if flag not in self.help["worker"]:
             raise NotAvailable(f"treg has no {what}")
 
     # Starting runs
 
     def start(self, words, host="n1", name="run", **variables):
-        job = self.bed.job(host, words, self.folder, name, **{"TREG_CACHE": "off", "TREG_DRILL": ""} | variables)
+        job = self.bed.job(host, words, self.folder, name, **{"TREG_CACHE": "off", "TREG_DRILL": "", "TREG_STALL_SECONDS": "20"} | variables)
         self.jobs.append(job)
         return job
 
@@ -83,7 +84,7 @@ class Context:
         subnet = self.bed.environment["TESTBED_SUBNET"]
         return MPIRUN + [
             "--hostfile", self.hostfile(names), "--mca", "btl_tcp_if_include", subnet, "--mca", "oob_tcp_if_include", subnet,
-            "-x", "TREG_CACHE", "-x", "TREG_DRILL", "--map-by", f"ppr:{per_host}:node", "-np", len(names) * per_host, self.treg] + words
+            "-x", "TREG_CACHE", "-x", "TREG_DRILL", "-x", "TREG_STALL_SECONDS", "--map-by", f"ppr:{per_host}:node", "-np", len(names) * per_host, self.treg] + words
 
     def launch(self, words, *flags, names=None, per_host=1):
         return [self.launcher, "--hostfile", self.hostfile(names or self.bed.names), "--nproc-per-node", per_host,

@@ -17,7 +17,8 @@ PROGRAM = str(PROJECT / "cluster" / "testbed")
 # Variables of an outer job would tell ranks something that is not so.
 FOREIGN = ("OMPI_", "PMI", "SLURM_", "TREG_", "TESTBED")
 # What runs on a host for a job. Daemons of the host are none of it.
-JOB_PROGRAMS = {"treg", "treg-launch", "mpirun", "orterun", "orted", "srun", "slurmstepd", "slurm_script", "ssh"}
+MPIRUN = ("mpirun", "mpirun.openmpi", "orterun")
+JOB_PROGRAMS = {"treg", "treg-launch", *MPIRUN, "orted", "srun", "slurmstepd", "slurm_script", "ssh"}
 
 
 class Process:

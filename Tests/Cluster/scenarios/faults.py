@@ -4,7 +4,7 @@ import signal
 import time
 
 from harness import expect, scenario
-from testbed import processes
+from testbed import MPIRUN, processes
 from runs import Finished, arguments, expect_every_step_once, expect_near_losses, expect_same_bits
 
 STEPS, SAVE_STEPS = 200, 20
@@ -69,7 +69,7 @@ def kill_mpirun(c):
     job, out = started(c)
     before = list(c.bed.ranks().values())
     since = time.monotonic()
-    c.bed.processes("mpirun", "orterun", host="n1")[0].signal(signal.SIGKILL)
+    c.bed.processes(*MPIRUN, host="n1")[0].signal(signal.SIGKILL)
     said = expect_recovered(c, job, out, since, before)
     expect_restart(out, job)
     return said

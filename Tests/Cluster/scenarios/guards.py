@@ -12,12 +12,19 @@ def flags():
     return {"steps": STEPS, "save_steps": SAVE_STEPS}
 
 
-def drilled(c, drill, *launch_flags, **more):
-    c.need_in_binary("TREG_DRILL", "drills")
+def drilled(c, drill, **more):
+    """A run by mpirun, which nobody starts again."""
+    c.need_worker_flag("--max-skipped-steps", "drills")
+    out = c.folder / "out"
+    return c.start(c.mpirun(arguments(out, **flags(), **more)), TREG_DRILL=drill, TREG_STALL_SECONDS="10"), out
+
+
+def drilled_and_watched(c, drill, **more):
+    """A run by the launcher."""
+    c.need_worker_flag("--max-skipped-steps", "drills")
     c.need_launcher_flags("--max-restarts")
     out = c.folder / "out"
-    words = c.launch(arguments(out, **flags(), **more), *launch_flags)
-    return c.start(words, TREG_DRILL=drill, TREG_STALL_SECONDS="10"), out
+    return c.start(c.launch(arguments(out, **flags(), **more)), TREG_DRILL=drill, TREG_STALL_SECONDS="10"), out
 
 
 def reference(c, drill="", **more):
@@ -59,7 +66,7 @@ def nan_always(c):
 @scenario("flipped-weight", "a flipped weight bit in one rank: named, restarted", 120, 3)
 def flipped_weight(c):
     step, rank = c.random.randint(SAVE_STEPS + 2, STEPS - 8), c.random.randrange(3)
-    job, out = drilled(c, f"flip:step={step},rank={rank}", check_weights_steps=1)
+    job, out = drilled_and_watched(c, f"flip:step={step},rank={rank}", check_weights_steps=1)
     c.expect_code(job, 0, 90)
     told = job.errors + "".join(str(report) for report in Finished(out).errors())
     expect(f"rank {rank}" in told, f"no line names rank {rank}")
@@ -71,7 +78,7 @@ def flipped_weight(c):
 
 @scenario("drill-kill", "a rank that kills itself at a step", 120, 1)
 def drill_kill(c):
-    job, out = drilled(c, f"kill:step={c.random.randint(12, 30)},rank={c.random.randrange(3)}")
+    job, out = drilled_and_watched(c, f"kill:step={c.random.randint(12, 30)},rank={c.random.randrange(3)}")
     c.expect_code(job, 0, 90)
     expect_same_bits(out, reference(c), "the unbroken run")
     return "restarted, same bits"
@@ -80,7 +87,7 @@ def drill_kill(c):
 @scenario("drill-hang", "a rank that does nothing any more: its watchdog", 150, 1)
 def drill_hang(c):
     rank = c.random.randrange(3)
-    job, out = drilled(c, f"hang:step={c.random.randint(12, 30)},rank={rank}")
+    job, out = drilled_and_watched(c, f"hang:step={c.random.randint(12, 30)},rank={rank}")
     c.expect_code(job, 0, 120)
     expect_same_bits(out, reference(c), "the unbroken run")
     expect(f"rank {rank}" in job.errors, f"no line names rank {rank}")

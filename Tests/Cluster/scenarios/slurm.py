@@ -4,6 +4,7 @@ import filecmp
 import signal
 import time
 
+from context import last_line
 from harness import expect, scenario
 from runs import MODEL, PAIRS, Finished, arguments, expect_every_step_once, expect_same_bits
 from testbed import PROJECT
@@ -101,7 +102,9 @@ def expect_same_as_unbroken(c, out):
 
 
 def running(c, job, out):
-    c.wait_for_step(None, out, c.random.randint(SAVE_STEPS + 1, STEPS * 3 // 5))
+    finished, step = Finished(out), c.random.randint(SAVE_STEPS + 1, STEPS * 3 // 5)
+    c.wait_until(lambda: finished.step() >= step or field(c, job, "JobState") == "FAILED", None, 60, f"step {step}")
+    expect(finished.step() >= step, f"job FAILED: {last_line((c.folder / 'job.log').read_text(errors='replace'))}")
 
 
 @scenario("slurm-preempted", "preempted by a job of a higher partition, requeued by Slurm", 240, 2)
