@@ -54,6 +54,14 @@ def read(path):
         return ""
 
 
+def namespace(pid):
+    """Which namespace of processes one is in: its host."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid")
+    except OSError:
+        return None
+
+
 class Job:
     """A command on a host, with what it prints in files."""
 
@@ -155,13 +163,9 @@ class TestBed:
 
     def processes(self, *names, host=None):
         """Processes of a job, on all hosts or one."""
-        found = []
-        for place in self.bed.hosts:
-            if place.pid and host in (None, place.name):
-                all_of_it = [Process(pid) for pid in processes.descendants(place.pid)]
-                # sshd's own listener and slurmd's are not in the list of names; the ssh that mpirun starts is.
-                found += [process for process in all_of_it if process.name in (names or JOB_PROGRAMS)]
-        return [process for process in found if process.start is not None]
+        places = {namespace(place.pid) for place in self.bed.hosts if place.pid and host in (None, place.name)}
+        inside = [Process(int(pid)) for pid in os.listdir("/proc") if pid.isdigit() and namespace(pid) in places]
+        return [process for process in inside if process.start and process.name in (names or JOB_PROGRAMS)]
 
     def ranks(self, host=None):
         return {process.rank: process for process in self.processes("treg", host=host) if process.rank is not None}

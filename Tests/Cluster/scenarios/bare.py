@@ -32,7 +32,8 @@ def ended_and_resumed(c, job, out, ranks, since, codes, named=None):
     line = last_line(job.errors)
     if named is not None:
         expect(f"rank {named}" in line, f"the last line does not name rank {named}: {line}")
-    c.expect_nothing_left(out, 30) if named is None else c.bed.wait_for_no_job(30)
+    left = c.bed.wait_for_no_job(30)
+    expect(not left, f"left running: {', '.join(process.name for process in left)}")
     c.bed.revive()
     c.finish(c.mpirun(arguments(out, steps=STEPS, save_steps=SAVE_STEPS) + ["--resume"]), name="again")
     expect_every_step_once(out, STEPS)
