@@ -47,13 +47,14 @@ let package = Package(
       name: "CXXHash", path: "Sources/CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
     // The table of functions that the MPI shim exports; the shim itself is built per MPI by the Makefile.
     .systemLibrary(name: "CMPI", path: "CMPI/include"),
+    .target(name: "CPulse", path: "Sources/CPulse"),
     .target(
-      name: "CKernels", path: "Sources/CKernels",
+      name: "CKernels", dependencies: ["CPulse"], path: "Sources/CKernels",
       cSettings: [.unsafeFlags(["-O3", "-fno-math-errno", "-ffp-contract=on"])], linkerSettings: [.linkedLibrary("m")]),
 
     // Ground floor.
     room("OrderedJSON", [collections]),
-    room("RunFolder", ["OrderedJSON", "CXXHash"]),
+    room("RunFolder", ["OrderedJSON", "CPulse", "CXXHash"]),
     room("Configuration", ["OrderedJSON", "RunFolder", .product(name: "Yams", package: "Yams")]),
     room("ModelDescription", ["OrderedJSON", "RunFolder"]),
     room("ModelFiles", ["ModelDescription", "OrderedJSON", "RunFolder"]),
@@ -61,6 +62,7 @@ let package = Package(
     room("ChatTemplates", ["OrderedJSON", "RunFolder"]),
     room("Objectives", ["RunFolder"]),
     room("Reporting", ["OrderedJSON", "RunFolder"]),
+    room("Watch", ["OrderedJSON", "CPulse", "Reporting", "RunFolder"]),
     room("Parquet", ["OrderedJSON", "RunFolder", "CSnappy", "CZlib", "CZstd"]),
 
     // First floor.
@@ -88,7 +90,7 @@ let package = Package(
       "Training",
       [
         "Scoring", "Transformer", "Compute", "CKernels", "ModelDescription", "ModelFiles", "PreferenceData",
-        "Collectives", "Objectives", "Configuration", "Reporting", "Evaluation", "OrderedJSON", "RunFolder",
+        "Collectives", "Objectives", "Configuration", "Reporting", "Evaluation", "Watch", "OrderedJSON", "RunFolder",
       ]),
 
     // Programs.
@@ -96,7 +98,7 @@ let package = Package(
       name: "treg",
       dependencies: [
         "Training", "Evaluation", "Scoring", "Collectives", "Configuration", "ModelFiles", "Reporting", "RunFolder",
-        argumentParser,
+        "Watch", argumentParser,
       ], path: "Sources/treg",
       swiftSettings: swiftSettings),
     .target(
@@ -136,6 +138,7 @@ let package = Package(
     tests(of: "ChatTemplates", ["FuzzSupport", "OrderedJSON", "RunFolder"]),
     tests(of: "Configuration", ["RunFolder"]),
     tests(of: "Reporting", ["OrderedJSON", "RunFolder"]),
+    tests(of: "Watch", ["RunFolder"]),
     tests(of: "Parquet", ["FuzzSupport", "OrderedJSON", "RunFolder"]),
     tests(of: "LaunchPlan", ["OrderedJSON", "RunFolder"]),
     tests(of: "ModelFiles", ["FuzzSupport", "ModelDescription", "OrderedJSON", "RunFolder", "Tokenization"]),

@@ -3,16 +3,19 @@
 #include "internal.h"
 
 int32_t cmpi_broadcast(void *bytes, int64_t count, int32_t root, int64_t piece_bytes, cmpi_error *error) {
+  cmpi_await(root, -1);
   for (int64_t start = 0; start < count; start += piece_bytes) {
     int32_t code = cmpi_check(
         MPI_Bcast((char *)bytes + start, cmpi_piece(start, count, piece_bytes), MPI_BYTE, root, MPI_COMM_WORLD),
         "MPI_Bcast", error);
     if (code) return code;
+    cmpi_beat();
   }
   return 0;
 }
 
 int32_t cmpi_all_to_all_int64(const int64_t *send, int64_t *receive, cmpi_error *error) {
+  cmpi_await(-1, -1);
   return cmpi_check(
       MPI_Alltoall(send, 1, MPI_INT64_T, receive, 1, MPI_INT64_T, MPI_COMM_WORLD), "MPI_Alltoall", error);
 }

@@ -56,6 +56,12 @@ int32_t cmpi_swap(
     const void *send, int send_count, int to, void *receive, int receive_count, int from, MPI_Datatype datatype,
     cmpi_error *error);
 
+// A piece is through.
+void cmpi_beat(void);
+// What is waited for from now on.
+void cmpi_await(int peer, int64_t offset);
+void cmpi_show_pulse(cmpi_pulse pulse);
+
 int32_t cmpi_library_name(char *text, int32_t capacity, cmpi_error *error);
 int32_t cmpi_initialize(cmpi_error *error);
 int32_t cmpi_finalize(cmpi_error *error);

@@ -67,7 +67,10 @@ int32_t cmpi_host(char *text, int32_t capacity, cmpi_error *error) {
   return 0;
 }
 
-int32_t cmpi_barrier(cmpi_error *error) { return cmpi_check(MPI_Barrier(MPI_COMM_WORLD), "MPI_Barrier", error); }
+int32_t cmpi_barrier(cmpi_error *error) {
+  cmpi_await(-1, -1);
+  return cmpi_check(MPI_Barrier(MPI_COMM_WORLD), "MPI_Barrier", error);
+}
 
 void cmpi_abort(int32_t exit_code) {
   MPI_Abort(MPI_COMM_WORLD, exit_code);

@@ -28,6 +28,7 @@ int32_t cmpi_all_reduce(
     void *buffer, int64_t count, cmpi_element element, cmpi_operation operation, int64_t piece_bytes,
     cmpi_error *error) {
   const int64_t width = cmpi_size_of(element), piece = piece_bytes / width;
+  cmpi_await(-1, -1);
   for (int64_t start = 0; start < count; start += piece) {
     int32_t code = cmpi_check(
         MPI_Allreduce(
@@ -35,6 +36,7 @@ int32_t cmpi_all_reduce(
             cmpi_op(operation), MPI_COMM_WORLD),
         "MPI_Allreduce", error);
     if (code) return code;
+    cmpi_beat();
   }
   return 0;
 }
@@ -78,6 +80,7 @@ int32_t cmpi_test(cmpi_request *request, int32_t *done, cmpi_error *error) {
 }
 
 int32_t cmpi_wait(cmpi_request *request, cmpi_error *error) {
+  cmpi_await(-1, -1);
   int32_t code = cmpi_check(MPI_Waitall(request->count, request->pieces, MPI_STATUSES_IGNORE), "MPI_Waitall", error);
   if (code) return code;
   free(request);

@@ -9,6 +9,8 @@ int32_t cmpi_swap(
     const void *send, int send_count, int to, void *receive, int receive_count, int from, MPI_Datatype datatype,
     cmpi_error *error) {
   if (send_count == 0 && receive_count == 0) return 0;
+  cmpi_await(receive_count ? from : to, -1);
+  cmpi_beat();
   return cmpi_check(
       MPI_Sendrecv(
           send, send_count, datatype, send_count ? to : MPI_PROC_NULL, 0, receive, receive_count, datatype,

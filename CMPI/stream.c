@@ -299,9 +299,19 @@ static int64_t left_of(const cmpi_stream *stream) {
 int32_t cmpi_advance_stream(cmpi_stream *stream, int64_t *left, cmpi_error *error) {
   int32_t code = 0;
   bool moved = left_of(stream) > 0;
-  while (moved && !code) code = look(stream, &moved, error);
+  while (moved && !code) {
+    code = look(stream, &moved, error);
+    if (moved) cmpi_beat();
+  }
   *left = left_of(stream);
   return code;
+}
+
+// What keeps a stream: a piece that has not come, or else one that does not leave.
+static void show_awaited(const cmpi_stream *stream) {
+  const cmpi_lane *lane = stream->in.done < stream->in.count ? &stream->in : &stream->out;
+  const cmpi_piece_of *piece = &lane->pieces[lane->done];
+  cmpi_await(piece->peer, piece->offset);
 }
 
 int32_t cmpi_finish_stream(cmpi_stream *stream, cmpi_error *error) {
@@ -310,7 +320,12 @@ int32_t cmpi_finish_stream(cmpi_stream *stream, cmpi_error *error) {
     bool moved;
     int32_t code = look(stream, &moved, error);
     if (code) return code;
-    idle = moved ? 0 : idle + 1;
+    if (moved) {
+      cmpi_beat();
+      idle = 0;
+    } else if (idle++ == 0) {
+      show_awaited(stream);
+    }
     if (idle > CMPI_LOOKS) sched_yield();
   }
   for (int side = 0; side < 2; side++) {

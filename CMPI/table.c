@@ -4,6 +4,7 @@
 extern const cmpi_table cmpi_table_v1;
 __attribute__((visibility("default"))) const cmpi_table cmpi_table_v1 = {
     .version = CMPI_TABLE_VERSION,
+    .show_pulse = cmpi_show_pulse,
     .library_name = cmpi_library_name,
     .initialize = cmpi_initialize,
     .finalize = cmpi_finalize,

@@ -23,7 +23,7 @@
 #endif
 
 // Raised whenever the table's layout or a function's meaning changes.
-#define CMPI_TABLE_VERSION 2
+#define CMPI_TABLE_VERSION 3
 // The one symbol that a shim exports: a `const cmpi_table`.
 #define CMPI_TABLE_SYMBOL "cmpi_table_v1"
 #define CMPI_ERROR_CAPACITY 768
@@ -58,9 +58,20 @@ typedef struct cmpi_shards {
   const int64_t *counts;
 } cmpi_shards;
 
+// Where calls under way show that they go on, for those who watch from another thread: every piece adds 1 to `beats`, and
+// before they wait, `peer` says for which rank (below 0: for no one in particular) and `offset` where the awaited piece
+// stands in its buffer (below 0: nowhere). Written by relaxed atomic operations.
+typedef struct cmpi_pulse {
+  uint64_t *beats;
+  int32_t *peer;
+  int64_t *offset;
+} cmpi_pulse;
+
 typedef struct cmpi_table {
   int32_t version;  // CMPI_TABLE_VERSION; first for ever, so that any shim can be asked
 
+  // May be called before `initialize`; without it nothing is shown.
+  void (*show_pulse)(cmpi_pulse pulse);
   // MPI's name and version; may be called before `initialize`. The text is cut to `capacity` and ends in a zero byte.
   int32_t (*library_name)(char *text, int32_t capacity, cmpi_error *error);
   // Thread level MPI_THREAD_FUNNELED, errors returned instead of ending the process.

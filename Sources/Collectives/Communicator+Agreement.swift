@@ -13,15 +13,18 @@ extension Communicator {
     try minimum(&failed)
     if failed == Int64(size) { return try outcome.get() }
     let first = Int(failed)
-    // Exit code, then the place and the message, as rank `first` saw them.
+    // Exit code and host, then the place and the message, as rank `first` saw them.
     let report = try share(from: first) { () -> String in
       guard case .failure(let error) = outcome else { return "" }
       let known = error as? TregError ?? TregError(.bug, "\(error)")
-      return "\(known.exitCode.rawValue)\n" + (first == 0 ? "" : "rank \(first) (\(hostName)): ") + known.description
+      return "\(known.exitCode.rawValue)\n\(hostName)\n" + (first == 0 ? "" : "rank \(first) (\(hostName)): ")
+        + known.description
     }
-    let parts = report.split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false)
+    let parts = report.split(separator: "\n", maxSplits: 2, omittingEmptySubsequences: false)
     let code = Int32(parts[0]).flatMap(ExitCode.init(rawValue:)) ?? .bug
-    throw TregError(code, parts.count > 1 ? String(parts[1]) : "a rank failed", isOnAllRanks: true)
+    throw TregError(
+      code, parts.count > 2 ? String(parts[2]) : "a rank failed", isOnAllRanks: true,
+      culprit: first == 0 || parts.count < 3 ? nil : TregError.Culprit(rank: first, host: String(parts[1])))
   }
 
   /// Collective: the text that rank `root` makes, on every rank.
@@ -43,5 +46,10 @@ extension Communicator {
         "\(what) of rank \(rank) differs from rank 0's (\(String(decoding: all[rank].prefix(40), as: UTF8.self)) against \(String(decoding: all[0].prefix(40), as: UTF8.self)))",
         isOnAllRanks: true)
     }
+  }
+
+  /// Collective: a name that all ranks have in common, and no other start of theirs has.
+  package func runName() throws -> String {
+    try share(from: 0) { "\(Machine.processIdentifier)-\(Int(Machine.now * 1000))" }
   }
 }

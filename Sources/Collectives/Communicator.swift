@@ -51,6 +51,10 @@ package final class Communicator {
   ) throws(TregError) {
     precondition(pieceBytes >= 8 && pieceBytes % 8 == 0 && pieceBytes <= Int(Int32.max), "unusable size of pieces")
     let name = try library.text { library.table.library_name($0, $1, $2) }
+    library.table.show_pulse(
+      cmpi_pulse(beats: Pulse.beatsAddress, peer: Pulse.peerAddress, offset: Pulse.offsetAddress))
+    Pulse.isWaiting = true
+    defer { Pulse.isWaiting = false }
     try library.call { table, error in table.initialize(error) }
     var ownRank: Int32 = 0
     var ranks: Int32 = 0
@@ -131,6 +135,8 @@ package final class Communicator {
     _ body: (_ table: cmpi_table, _ error: UnsafeMutablePointer<cmpi_error>) -> Int32
   ) throws(TregError) {
     guard let library else { return }
+    Pulse.isWaiting = true
+    defer { Pulse.isWaiting = false }
     try library.call(at: "rank \(rank) (\(hostName))", body)
   }
 }

@@ -9,7 +9,7 @@ extension ConfigurationKey {
 
   /// The one table of keys. The YAML reader, flags, help, saved files and the check on resuming follow it.
   static let sections: [ConfigurationSection] = [
-    inputs, objective, losses, adapters, rows, batches, optimizer, reports, machine,
+    inputs, objective, losses, adapters, rows, batches, optimizer, guards, reports, machine,
   ]
 
   private static let inputs = ConfigurationSection(
@@ -158,6 +158,21 @@ extension ConfigurationKey {
       ConfigurationKey(
         "max_grad_norm", \.maxGradNorm, .number("a number of at least 0") { $0 >= 0 }, .trajectory,
         "gradients are scaled down to this global norm; 0: never"),
+    ])
+
+  private static let guards = ConfigurationSection(
+    title: "Guards",
+    keys: [
+      ConfigurationKey(
+        "max_skipped_steps", \.maxSkippedSteps, .integer("a whole number above 0") { $0 > 0 }, .free,
+        "so many steps in a row whose gradient is not finite, or a spike, end the run; fewer are skipped"),
+      ConfigurationKey(
+        "spike_factor", \.spikeFactor, .orNull(.number("a number above 1") { $0 > 1 }), .trajectory,
+        "a gradient norm above so many times the median of the last 64 steps is a spike, and its step skipped; null: none is"
+      ),
+      ConfigurationKey(
+        "check_weights_steps", \.checkWeightsSteps, .integer("a whole number of at least 0") { $0 >= 0 }, .free,
+        "steps from one comparison of all ranks' weights to the next; 0: they are never compared"),
     ])
 
   private static let reports = ConfigurationSection(

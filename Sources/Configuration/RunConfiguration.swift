@@ -87,6 +87,14 @@ package struct RunConfiguration: Sendable, Equatable {
   /// 0: no clipping.
   package internal(set) var maxGradNorm = 1.0
 
+  // Guards.
+  /// So many skipped steps in a row end the run.
+  package internal(set) var maxSkippedSteps = 3
+  /// A gradient whose norm is above so many times the running median is skipped; nil: none is.
+  package internal(set) var spikeFactor: Double?
+  /// Steps from one comparison of ranks' weights to the next; 0: none.
+  package internal(set) var checkWeightsSteps = 100
+
   // Reports and checkpoints.
   package internal(set) var loggingSteps = 1
   package internal(set) var evalSteps: Int?

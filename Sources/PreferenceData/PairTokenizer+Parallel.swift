@@ -52,7 +52,8 @@ extension PairTokenizer {
           }
           let range = (task - 1) * Self.pieceSize..<min(rows.count, task * Self.pieceSize)
           let outcome = rows[range].map { raw in
-            Result {
+            defer { Pulse.beat() }
+            return Result {
               let pair = try tokenize(raw.preferenceRow())
               return Made(pair: pair, record: isRecorded ? TokenFile.Writer.record(of: pair) : [])
             }

@@ -122,7 +122,11 @@ private struct Lock {
     self.path = path
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { return }
-    while flock(descriptor, LOCK_EX) != 0, errno == EINTR {}
+    // Whoever has it is watched itself: waiting for it is no standstill.
+    while flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EINTR || errno == EWOULDBLOCK {
+      Pulse.beat()
+      usleep(20_000)
+    }
   }
 
   func release() {

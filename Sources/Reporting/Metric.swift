@@ -27,6 +27,8 @@ package enum Metric: String, Sendable, CaseIterable {
   case weight = "treg/weight"
   case rewardChosen = "treg/reward_chosen"
   case rewardRejected = "treg/reward_rejected"
+  /// Steps of the run so far that a guard left out.
+  case skippedSteps = "guard/skipped"
   case tokensPerSecond = "perf/tokens_per_second"
   case stepSeconds = "perf/step_seconds"
   case peakMemory = "perf/peak_memory"
@@ -34,7 +36,7 @@ package enum Metric: String, Sendable, CaseIterable {
   case imbalance = "perf/imbalance"
   case exposedCommunication = "perf/comm_exposed"
 
-  var isWhole: Bool { [.step, .numTokens, .peakMemory].contains(self) }
+  var isWhole: Bool { [.step, .numTokens, .skippedSteps, .peakMemory].contains(self) }
 
   /// Whether the name stays as it is in lines about held-out pairs.
   var isPosition: Bool { self == .step || self == .epoch }

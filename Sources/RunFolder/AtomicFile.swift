@@ -112,13 +112,15 @@ extension AtomicFile {
     private func send(_ bytes: UnsafeRawBufferPointer) throws {
       var rest = bytes[...]
       while !rest.isEmpty {
-        let part = UnsafeRawBufferPointer(rebasing: rest)
+        // Bounded, so that a slow disk shows that it goes on.
+        let part = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 26))
         let sent = Glibc.write(descriptor, part.baseAddress, part.count)
         if sent < 0 {
           if errno == EINTR { continue }
           throw FileSystem.error(errno, .writing, path)
         }
         rest = rest.dropFirst(sent)
+        Pulse.beat()
       }
     }
 
@@ -126,7 +128,9 @@ extension AtomicFile {
     /// `close`, so its code counts too.
     fileprivate mutating func finish() throws {
       try flush()
-      guard fsync(descriptor) == 0 else { throw FileSystem.error(errno, .writing, path) }
+      try Pulse.patiently {
+        guard fsync(descriptor) == 0 else { throw FileSystem.error(errno, .writing, path) }
+      }
       isOpen = false
       guard close(descriptor) == 0 else { throw FileSystem.error(errno, .writing, path) }
     }

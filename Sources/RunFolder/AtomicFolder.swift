@@ -77,7 +77,7 @@ extension FileSystem {
         let descriptor = open(entry, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw error(errno, .reading, entry) }
         defer { close(descriptor) }
-        guard fsync(descriptor) == 0 else { throw error(errno, .writing, entry) }
+        guard Pulse.patiently({ fsync(descriptor) }) == 0 else { throw error(errno, .writing, entry) }
       default: break
       }
     }

@@ -76,6 +76,12 @@ extension ContentHash {
     return hash.hexadecimal
   }
 
+  /// XXH3 with 64 bits of some memory, for comparisons inside one run.
+  package static func quick(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+    guard let start = bytes.baseAddress else { return XXH3_64bits("", 0) }
+    return XXH3_64bits(start, bytes.count)
+  }
+
   package static func of(_ bytes: [UInt8]) -> String {
     var hash = ContentHash()
     hash.update(bytes)
@@ -100,6 +106,7 @@ extension ContentHash {
         throw FileSystem.error(errno, .reading, path)
       }
       hash.update(UnsafeRawBufferPointer(rebasing: piece[..<count]))
+      Pulse.beat()
     }
   }
 }

@@ -109,6 +109,7 @@ extension FileSystem {
       }
       guard bytes.count + count <= maximumCount else { throw tooLarge }
       bytes.append(contentsOf: piece[..<count])
+      Pulse.beat()
     }
   }
 

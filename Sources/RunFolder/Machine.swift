@@ -24,6 +24,13 @@ package enum Machine {
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 
+  /// Seconds that pass alike for everybody on this machine, whatever is done to its calendar.
+  package static var monotonic: Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+  }
+
   /// A moment as text, in UTC: `2024-05-01T12:00:00Z` (RFC 3339).
   package static func timestamp(_ seconds: Double = now) -> String {
     var time = time_t(seconds)

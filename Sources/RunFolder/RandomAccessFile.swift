@@ -44,6 +44,7 @@ package final class RandomAccessFile: Sendable {
           "the file ends at byte \(offset + done), expected \(offset + bytes.count); it was cut while being read")
       }
       done += count
+      Pulse.beat()
     }
   }
 

@@ -33,14 +33,16 @@ extension RunLayout {
   /// - Throws: ``TregError``: 73 when the folder cannot be had, 77 without permission.
   package func prepare(_ start: Start) throws -> FolderLock {
     try check(start)
-    for folder in [root, run, logs, errors] { try FileSystem.createFolder(folder) }
+    for folder in [root, run, logs, errors, heartbeats] { try FileSystem.createFolder(folder) }
     let lock = try FolderLock(lock)
     do {
       // Another run may have begun between the check and the lock, and ended before it.
       try check(start)
       for folder in [root, run, logs, errors] { try FileSystem.removeLeftovers(in: folder) }
       try FileSystem.remove(stop)
-      for name in try FileSystem.contents(ofFolder: errors) { try FileSystem.remove(FileSystem.join(errors, name)) }
+      for folder in [errors, heartbeats] {
+        for name in try FileSystem.contents(ofFolder: folder) { try FileSystem.remove(FileSystem.join(folder, name)) }
+      }
       if start == .overwrite { try removeResults() }
       return lock
     } catch {
@@ -53,7 +55,7 @@ extension RunLayout {
     let besides: Set = ["run"]
     if let name = try FileSystem.contents(ofFolder: root).first(where: { !besides.contains($0) }) { return name }
     guard FileSystem.kind(of: run) == .folder else { return nil }
-    let passing: Set = ["lock", "stop", "logs", "errors"]
+    let passing: Set = ["lock", "stop", "logs", "errors", "ranks"]
     // Hidden files are what a killed process left unfinished.
     return try FileSystem.contents(ofFolder: run).first { !passing.contains($0) && !$0.hasPrefix(".") }.map {
       "run/" + $0
@@ -66,7 +68,7 @@ extension RunLayout {
     for name in try FileSystem.contents(ofFolder: root) where Self.isResult(name) {
       try FileSystem.remove(FileSystem.join(root, name))
     }
-    for path in [configuration, facts, status, metrics] { try FileSystem.remove(path) }
+    for path in [configuration, facts, status, metrics, skipped] { try FileSystem.remove(path) }
   }
 
   private static let resultNames: Set = [

@@ -21,10 +21,15 @@ package struct RunLayout: Sendable, Equatable {
   package var logs: String { FileSystem.join(run, "logs") }
   package var launchLog: String { FileSystem.join(logs, "launch.log") }
   package var errors: String { FileSystem.join(run, "errors") }
+  /// A heartbeat of each rank while it lives.
+  package var heartbeats: String { FileSystem.join(run, "ranks") }
+  /// Steps that a guard left out, one line each.
+  package var skipped: String { FileSystem.join(run, "skipped.jsonl") }
   package var rewards: String { FileSystem.join(root, "rewards") }
 
   package func log(rank: Int) -> String { FileSystem.join(logs, "rank-\(FileNumber.text(rank)).log") }
   package func error(rank: Int) -> String { FileSystem.join(errors, "rank-\(FileNumber.text(rank)).json") }
+  package func heartbeat(rank: Int) -> String { FileSystem.join(heartbeats, "rank-\(FileNumber.text(rank))") }
   package func checkpoint(step: Int) -> String { FileSystem.join(root, "checkpoint-\(step)") }
 
   /// `path` as seen from `root`, for short messages; the whole path when it lies elsewhere.

@@ -11,12 +11,29 @@ package struct TregError: Error, Sendable, Equatable, CustomStringConvertible {
   /// Every rank throws this error at the same point, so that all can leave in order; otherwise the others are still
   /// waiting somewhere, and have to be ended.
   package let isOnAllRanks: Bool
+  /// The one rank it is about, where all ranks throw what one of them met.
+  package let culprit: Culprit?
 
-  package init(_ exitCode: ExitCode, at place: String? = nil, _ message: String, isOnAllRanks: Bool = false) {
+  /// A rank and the host it runs on.
+  package struct Culprit: Sendable, Equatable {
+    package let rank: Int
+    package let host: String
+
+    package init(rank: Int, host: String) {
+      self.rank = rank
+      self.host = host
+    }
+  }
+
+  package init(
+    _ exitCode: ExitCode, at place: String? = nil, _ message: String, isOnAllRanks: Bool = false,
+    culprit: Culprit? = nil
+  ) {
     self.exitCode = exitCode
     self.place = place
     self.message = Self.onOneLine(message)
     self.isOnAllRanks = isOnAllRanks
+    self.culprit = culprit
   }
 
   private static let longest = 4000

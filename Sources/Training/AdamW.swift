@@ -25,8 +25,10 @@ package final class AdamW {
   /// First and second moments, one value per element of the ranges, which follow each other here.
   package let mean: FloatBuffer
   package let square: FloatBuffer
-  /// Steps taken so far.
+  /// Steps so far, those that were skipped among them: the place in the schedule.
   package var step = 0
+  /// Steps that changed nothing. The moments have seen so many fewer gradients.
+  package var skippedCount = 0
 
   private let options: Options
   private let workers: Workers
@@ -71,8 +73,8 @@ package final class AdamW {
     learningRate: Double
   ) {
     step += 1
-    let correction1 = 1 - power(options.beta1, step)
-    let correction2 = 1 - power(options.beta2, step)
+    let correction1 = 1 - power(options.beta1, step - skippedCount)
+    let correction2 = 1 - power(options.beta2, step - skippedCount)
     workers.run(pieces.count) { item, _ in
       let (range, place, decays) = pieces[item]
       tk_adamw(
@@ -80,6 +82,12 @@ package final class AdamW {
         gradients.pointer + range.lowerBound, gradientScale, learningRate, options.beta1, options.beta2,
         options.epsilon, decays ? options.weightDecay : 0, correction1, correction2, Int64(range.count))
     }
+  }
+
+  /// Lets a step go by without a gradient: no weight and no moment changes.
+  package func skip() {
+    step += 1
+    skippedCount += 1
   }
 
   private func power(_ base: Double, _ exponent: Int) -> Double {

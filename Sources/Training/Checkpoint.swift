@@ -26,6 +26,8 @@ package struct RunState: Sendable, Equatable {
   package var arithmetic: String?
   /// The run's configuration as YAML.
   package var configuration: String
+  /// What guards against bad steps remember (``StepGuard/json``); nil in checkpoints of earlier versions.
+  package var guardState: JSONValue?
 
   /// - Precondition: the division is not that of an older format.
   package var json: JSONValue {
@@ -36,7 +38,7 @@ package struct RunState: Sendable, Equatable {
     case .whole(let elements): (ends, count, shares) = ([], elements, ranks)
     case .shards: preconditionFailure("one range a rank is no longer written")
     }
-    return [
+    var members: JSONObject = [
       "version": .integer(Self.version), "step": .integer(step), "total_steps": .integer(totalSteps),
       "num_tokens": .integer(tokenCount), "ranks": .integer(ranks), "threads": .integer(threads),
       "elements": .integer(count), "buckets": .array(ends), "shares": .integer(shares),
@@ -44,11 +46,14 @@ package struct RunState: Sendable, Equatable {
       "model_hash": .string(modelHash), "score_hash": scoreHash.map { .string($0) } ?? nil,
       "arithmetic": arithmetic.map { .string($0) } ?? nil, "configuration": .string(configuration),
     ]
+    if let guardState { members["guard"] = guardState }
+    return .object(members)
   }
 
   package init(
     step: Int, totalSteps: Int, tokenCount: Int, ranks: Int, threads: Int, division: StateDivision, dataHash: String,
-    modelHash: String, scoreHash: String?, arithmetic: String?, configuration: String
+    modelHash: String, scoreHash: String?, arithmetic: String?, configuration: String,
+    guardState: JSONValue? = nil
   ) {
     self.step = step
     self.totalSteps = totalSteps
@@ -61,6 +66,7 @@ package struct RunState: Sendable, Equatable {
     self.scoreHash = scoreHash
     self.arithmetic = arithmetic
     self.configuration = configuration
+    self.guardState = guardState
   }
 
   package init(parsing text: String, place: String) throws {
@@ -112,6 +118,7 @@ package struct RunState: Sendable, Equatable {
     scoreHash = value["score_hash"]?.string
     arithmetic = value["arithmetic"]?.string
     configuration = try string("configuration")
+    if let value = value["guard"], !value.isNull { guardState = value }
   }
 
   /// Ranks whose files together cover some ranges, the rank of the same number preferred: it is all that an unchanged

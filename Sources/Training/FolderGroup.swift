@@ -12,7 +12,7 @@ struct FolderGroup: Sendable {
 
   /// Collective. Creates the run folder if need be and finds out who shares it, by marks with a name of this run's own.
   static func find(_ layout: RunLayout, communicator: Communicator) throws -> FolderGroup {
-    let name = try communicator.share(from: 0) { "\(Machine.processIdentifier)-\(Int(Machine.now * 1000))" }
+    let name = try communicator.runName()
     func mark(_ rank: Int) -> String { FileSystem.join(layout.run, ".seen-\(name)-\(rank)") }
     try communicator.agree {
       try FileSystem.createFolder(layout.run)

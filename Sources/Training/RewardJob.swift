@@ -10,6 +10,7 @@ import RunFolder
 import Scoring
 import Tokenization
 import Transformer
+import Watch
 
 /// Makes token rewards as a job of its own: one shard of a set, or, under MPI, one shard per rank.
 package struct RewardJob {
@@ -42,6 +43,10 @@ package struct RewardJob {
   ///   - overwriting: makes the job's own shards anew, be they finished or stale, in place of a set with another number of shards.
   package func run(writingRecords: Bool, overwriting: Bool) throws {
     let stopwatch = Stopwatch()
+    if communicator.size > 1 {
+      let name = try communicator.runName()
+      try communicator.agree { try Watchdog.gather(in: configuration.out, run: name) }
+    }
     let made = try communicator.agree { try make(writingRecords: writingRecords, overwriting: overwriting) }
     var signal = made.signal
     try signal.combine(communicator)

@@ -72,6 +72,8 @@ struct StepLoop {
     let configuration = setup.configuration
     let total = plan.stepCount
     let writer = communicator.rank == 0 ? try MetricsWriter(layout.metrics, resumedStep: step) : nil
+    let skipped = SkippedSteps(
+      layout, resumedStep: step, maximum: configuration.maxSkippedSteps, speaks: communicator.rank == 0)
     var progress = Progress("training", total: max(total, 1), from: step, isSpeaking: communicator.rank == 0)
     var window = Window(timeline)
     var saved = step
@@ -80,15 +82,17 @@ struct StepLoop {
     while step < total {
       entering(step + 1)
       timeline.begin(step: step + 1)
+      trainer.beginDrill(step: step + 1)
       let stopwatch = Stopwatch()
-      let report = try takeStep()
+      let (report, batch) = try takeStep()
       step += 1
+      try skipped.record(report, step: step, rows: batch.map { pairs.counts(at: $0).row }, guarding: trainer.stepGuard)
       tokenCount += report.metrics.tokenCount
       window.add(report, seconds: stopwatch.seconds)
       if step % configuration.loggingSteps == 0 || step == total {
         let line = try window.line(
           step: step, epoch: plan.epochs(afterSteps: step), tokenCount: tokenCount, timeline: timeline,
-          productRate: productRate, communicator: communicator)
+          productRate: productRate, communicator: communicator, skipped: trainer.stepGuard.skippedCount)
         try writer?.append(line)
         window = Window(timeline)
         status.step = step
@@ -100,29 +104,42 @@ struct StepLoop {
       }
       if let every = configuration.evalSteps, step % every == 0 || step == total { try evaluate(writer) }
       if let every = configuration.saveSteps, step % every == 0 {
+        try checkWeights()
         try save(step, tokenCount)
         saved = step
       }
       if let reason = try stopReason(), step < total {
         progress.finish()
-        if saved < step { try save(step, tokenCount) }
+        if saved < step {
+          try checkWeights()
+          try save(step, tokenCount)
+        }
         return reason
       }
     }
     progress.finish()
     try writer?.flush()
+    try checkWeights()
     return nil
   }
 
-  private mutating func takeStep() throws -> Trainer.StepReport {
+  /// Collective: before weights are written, whoever writes them.
+  private func checkWeights() throws {
+    if setup.configuration.checkWeightsSteps > 0 { try trainer.checkWeights() }
+  }
+
+  private mutating func takeStep() throws -> (report: Trainer.StepReport, batch: [Int]) {
     let batch = plan.batch(ofStep: step)
     let shares = divide(batch)[setup.virtual.own]
     let rows = shares.flatMap(\.self)
     let known = try scoresOfStep()
     // Reading may fail on one rank alone, and would leave the others waiting in the step.
     let own = try communicator.agree { try pairs.pairs(at: rows) }
-    return try trainer.step(
-      own, scores: rows.compactMap { known[$0] }, counts: shares.map(\.count), globalCount: batch.count)
+    let every = setup.configuration.checkWeightsSteps
+    let report = try trainer.step(
+      own, scores: rows.compactMap { known[$0] }, counts: shares.map(\.count), globalCount: batch.count,
+      batch: BatchIdentity(step: step + 1, rows: batch), checkingWeights: every > 0 && (step + 1) % every == 0)
+    return (report, batch)
   }
 
   /// Rows of every share.
@@ -188,6 +205,8 @@ private struct Window {
   private var learningRate = 0.0
   private var seconds = 0.0
   private var steps = 0
+  /// Of them, those that were taken.
+  private var taken = 0
   /// What the timeline held when the window began.
   private let passes, communication, operations: Double
 
@@ -202,8 +221,12 @@ private struct Window {
   }
 
   mutating func add(_ report: Trainer.StepReport, seconds: Double) {
-    if metrics == nil { metrics = report.metrics } else { metrics! += report.metrics }
-    gradientNorm += report.gradientNorm
+    // What a skipped step says of the model may not even be a number.
+    if report.skipped == nil {
+      if metrics == nil { metrics = report.metrics } else { metrics! += report.metrics }
+      gradientNorm += report.gradientNorm
+      taken += 1
+    }
     learningRate = report.learningRate
     self.seconds += seconds
     steps += 1
@@ -211,12 +234,14 @@ private struct Window {
 
   /// Collective: what ranks spent is put together.
   func line(
-    step: Int, epoch: Double, tokenCount: Int, timeline: StepTimeline, productRate: Double, communicator: Communicator
+    step: Int, epoch: Double, tokenCount: Int, timeline: StepTimeline, productRate: Double, communicator: Communicator,
+    skipped: Int
   ) throws -> MetricsLine {
     var line = MetricsLine(step: step, epoch: epoch)
     metrics?.fill(&line)
     line[.learningRate] = learningRate
-    line[.gradNorm] = gradientNorm / Double(max(steps, 1))
+    if taken > 0 { line[.gradNorm] = gradientNorm / Double(taken) }
+    line[.skippedSteps] = Double(skipped)
     line[.numTokens] = Double(tokenCount)
     line[.tokensPerSecond] = Double(metrics?.tokenCount ?? 0) / max(seconds, 1e-9)
     line[.stepSeconds] = seconds / Double(max(steps, 1))

@@ -1,5 +1,6 @@
 import OrderedJSON
 import Reporting
+import RunFolder
 
 /// What the parts of optimizer steps take on this rank and, for a profile, when each began and ended.
 package final class StepTimeline {
@@ -8,6 +9,16 @@ package final class StepTimeline {
     /// In collectives: data on their way, and waiting for slower ranks.
     case communication
     case optimizer
+
+    /// As reports of failures call it.
+    fileprivate var name: StaticString {
+      switch self {
+      case .forward: "forward"
+      case .backward: "backward"
+      case .communication: "communication"
+      case .optimizer: "optimizer"
+      }
+    }
   }
 
   private struct Event {
@@ -53,7 +64,7 @@ package final class StepTimeline {
         events.append(Event(part: part, step: step, start: start, end: end))
       }
     }
-    return try body()
+    return try Pulse.during(part.name, body)
   }
 
   /// This rank's lane of a trace in the format of Chrome's and Perfetto's viewers, one event per line, commas between.

@@ -2,10 +2,12 @@ import Collectives
 import Compute
 import Evaluation
 import Objectives
+import OrderedJSON
 import PreferenceData
 import RunFolder
 import Scoring
 import Transformer
+import Watch
 
 /// Optimizer steps and evaluations of one model on preference pairs, the same on every rank but for its share of rows.
 ///
@@ -25,6 +27,10 @@ package final class Trainer {
     /// 2-norm of the whole gradient before clipping.
     package var gradientNorm: Double
     package var learningRate: Double
+    /// Why nothing was changed; nil: the step was taken.
+    package var skipped: StepGuard.Reason?
+    /// The gradient was not finite at first, and was computed a second time.
+    package var isRepeated = false
   }
 
   package let model: Transformer
@@ -47,6 +53,10 @@ package final class Trainer {
   let gradients: FloatBuffer
   private let tree: GradientTree
   private let norm: GradientNorm
+  private let weightCheck: WeightCheck
+  package private(set) var stepGuard: StepGuard
+  /// Faults that this run is told to have.
+  package var drill: DrillCourse?
 
   /// Collective: the weights that train in fp32. Where the model holds them rounded, the gradient's room takes them.
   package func trainedValues() throws -> FloatBuffer { try masters.all(in: gradients) }
@@ -64,8 +74,8 @@ package final class Trainer {
     control: TokenRewardControl = TokenRewardControl(.none), communicator: Communicator,
     virtual: VirtualRanks? = nil, exchange: Exchange,
     wire: WireFormat = .float32, overlapsExchange: Bool = true, layout: BucketLayout? = nil,
-    schedule: LearningRateSchedule, adamW: AdamW.Options, maximumNorm: Double, microBatchTokens: Int,
-    timeline: StepTimeline = StepTimeline()
+    schedule: LearningRateSchedule, adamW: AdamW.Options, maximumNorm: Double, guarding: StepGuard.Options = .init(),
+    microBatchTokens: Int, timeline: StepTimeline = StepTimeline()
   ) throws {
     precondition(!objective.needs.referenceVocabulary || reference != nil, "\(objective.name) needs the reference")
     self.model = model
@@ -99,61 +109,147 @@ package final class Trainer {
     masters = MasterWeights(model, communicator: communicator, layout: layout, areDivided: areDivided)
     optimizer = AdamW(
       model.trained, ranges: division.ranges(of: communicator.rank), options: adamW, workers: model.workers)
+    stepGuard = StepGuard(guarding)
+    weightCheck = WeightCheck(model, layout: layout, communicator: communicator)
+    let parameters = model.trained.parameters
+    Watchdog.nameOffsets { offset in
+      let bucket = layout.buckets.firstIndex { $0.contains(offset) }
+      let name = WeightCheck.name(of: offset..<offset + 1, in: parameters)
+      return bucket.map { "bucket \($0) (\(name))" } ?? "element \(offset)"
+    }
   }
 
-  /// Collective: one optimizer step.
+  var rank: Int { communicator.rank }
+
+  /// Goes on from what a checkpoint kept of the guard.
+  ///
+  /// - Throws: 65 when it is not that.
+  package func restoreGuard(_ value: JSONValue, place: String) throws {
+    try stepGuard.restore(value, place: place)
+    optimizer.skippedCount = stepGuard.skippedCount
+  }
+
+  /// Collective: refuses to go on when ranks hold different weights.
+  ///
+  /// - Throws: 76 on all ranks, naming one that differs.
+  package func checkWeights() throws {
+    try timeline.measure(.communication) { try weightCheck.verify() }
+  }
+
+  /// Collective: one optimizer step, or, where the gradient is not finite or a spike, none: then no weight and no moment
+  /// changes, and the schedule goes on.
+  ///
+  /// A gradient that is not finite is computed once more before that. When a fault of the moment was the reason, the step is
+  /// the same to the bit as if nothing had been.
   ///
   /// - Parameters:
   ///   - pairs: this rank's rows of the global batch, share by share; may be empty.
   ///   - scores: what the frozen model says of each of them; empty when the objective needs nothing of it.
   ///   - counts: how many of them each of this rank's shares has; nil where it has one share.
   ///   - globalCount: pairs of the global batch over all ranks.
-  /// - Throws: 79 when loss or gradient is not finite; nothing is updated then.
+  ///   - batch: what all ranks have to agree on; nil: nothing.
+  ///   - checkingWeights: ranks' weights are compared before they change.
+  /// - Throws: 76 when ranks are at different steps, or hold different weights.
   package func step(
-    _ pairs: [TokenizedPair], scores: [RowScores], counts: [Int]? = nil, globalCount: Int
+    _ pairs: [TokenizedPair], scores: [RowScores], counts: [Int]? = nil, globalCount: Int, batch: BatchIdentity? = nil,
+    checkingWeights: Bool = false
   ) throws -> StepReport {
-    let (metrics, norm) = try computeGradient(pairs, scores: scores, counts: counts, globalCount: globalCount)
+    func compute() throws -> (metrics: PreferenceMetrics, norm: Double, reason: StepGuard.Reason?) {
+      let (metrics, norm) = try makeGradient(pairs, scores: scores, counts: counts, globalCount: globalCount)
+      return (metrics, norm, try vote(metrics, norm, batch))
+    }
+    var result = try compute()
+    let isRepeated = result.reason == .notFinite
+    if isRepeated {
+      // Weights that differ would explain it, and no second try would help.
+      try checkWeights()
+      result = try compute()
+    }
     let rate = schedule.rate(at: optimizer.step)
+    if let reason = result.reason {
+      optimizer.skip()
+      stepGuard.skip()
+      return StepReport(
+        metrics: result.metrics, gradientNorm: result.norm, learningRate: rate, skipped: reason, isRepeated: isRepeated)
+    }
+    if checkingWeights { try checkWeights() }
+    stepGuard.accept(result.norm)
     // As torch.nn.utils.clip_grad_norm_.
-    let clip = maximumNorm > 0 ? min(1, maximumNorm / (norm + 1e-6)) : 1
+    let clip = maximumNorm > 0 ? min(1, maximumNorm / (result.norm + 1e-6)) : 1
     timeline.measure(.optimizer) {
       optimizer.update(
         parameters: masters.stepped, areCompact: masters.areCompact, gradients: gradients, gradientScale: Float(clip),
         learningRate: rate)
     }
     try timeline.measure(.communication) { try masters.publish() }
-    return StepReport(metrics: metrics, gradientNorm: norm, learningRate: rate)
+    return StepReport(
+      metrics: result.metrics, gradientNorm: result.norm, learningRate: rate, skipped: nil, isRepeated: isRepeated)
+  }
+
+  /// Collective: why the step may not be taken.
+  private func vote(
+    _ metrics: PreferenceMetrics, _ norm: Double, _ batch: BatchIdentity?
+  ) throws -> StepGuard.Reason? {
+    var reason: StepGuard.Reason?
+    if !norm.isFinite || !metrics.loss.isFinite {
+      reason = .notFinite
+    } else if stepGuard.isSpike(norm) {
+      reason = .spike
+    } else if drill?.skips(step: optimizer.step + 1) == true {
+      reason = .told
+    }
+    let batch = drill.map { $0.batch(batch) } ?? batch
+    return try timeline.measure(.communication) { try StepVote.hold(reason, batch, communicator) }
   }
 
   /// Collective: leaves the gradient of a global batch's mean loss in ``gradients``, where what this rank owns is the sum
   /// over ranks, not clipped.
   ///
-  /// - Parameters: as ``step(_:scores:counts:globalCount:)``.
+  /// - Parameters: as ``step(_:scores:counts:globalCount:batch:checkingWeights:)``.
   /// - Returns: metrics of the batch and the 2-norm of the whole gradient.
+  /// - Throws: 79 when loss or gradient is not finite.
   func computeGradient(
     _ pairs: [TokenizedPair], scores: [RowScores], counts: [Int]? = nil, globalCount: Int
+  ) throws -> (metrics: PreferenceMetrics, norm: Double) {
+    let (metrics, norm) = try makeGradient(pairs, scores: scores, counts: counts, globalCount: globalCount)
+    guard norm.isFinite, metrics.loss.isFinite else {
+      throw TregError(
+        .nonFinite, "\(metrics.loss.isFinite ? "the gradient" : "the loss") is not finite", isOnAllRanks: true)
+    }
+    return (metrics, norm)
+  }
+
+  private func makeGradient(
+    _ pairs: [TokenizedPair], scores: [RowScores], counts: [Int]?, globalCount: Int
   ) throws -> (metrics: PreferenceMetrics, norm: Double) {
     let shares = Self.ranges(counts ?? [pairs.count])
     precondition(shares.count == virtual.own.count && shares.last?.upperBound == pairs.count, "rows of every share")
     var parts: [PreferenceMetrics] = []
+    var spoils = drill?.spoilsGradient(step: optimizer.step + 1) ?? false
     tree.sum(into: gradients, timeline: timeline) { share, buffer in
       parts.append(
         addGradient(
           of: pairs[shares[share]], scores: scores.isEmpty ? [] : scores[shares[share]], globalCount: globalCount,
-          to: buffer))
+          to: buffer, isSpoilt: spoils))
+      spoils = false
     }
+    drill?.strike(step: optimizer.step + 1)
+    try timeline.measure(.communication) { try sumOverRanks() }
+    guard case .reduceScatter = exchange else {
+      let metrics = try timeline.measure(.communication) { try PreferenceMetrics.combining(parts, by: virtual.sum) }
+      return (metrics, try gradientNorm())
+    }
+    // The squares travel with the metrics: ranks meet once.
+    let squares = timeline.measure(.optimizer) { norm.sums(of: gradients, shares: virtual.own) }
+    var square = 0.0
     let metrics = try timeline.measure(.communication) {
-      try sumOverRanks()
-      return try PreferenceMetrics.combining(parts, by: virtual.sum)
+      try PreferenceMetrics.combining(parts) { vectors in
+        let sums = try virtual.sum(zip(vectors, squares).map { $0 + [$1] })
+        square = sums.last!
+        return Array(sums.dropLast())
+      }
     }
-    let norm = try gradientNorm()
-    guard norm.isFinite, metrics.loss.isFinite else {
-      throw TregError(
-        .nonFinite, at: "step \(optimizer.step + 1)",
-        "\(metrics.loss.isFinite ? "the gradient" : "the loss") is not finite; no weight was changed",
-        isOnAllRanks: true)
-    }
-    return (metrics, norm)
+    return (metrics, square.squareRoot())
   }
 
   /// Ranges of so many rows that follow each other.
@@ -166,10 +262,14 @@ package final class Trainer {
   }
 
   /// Passes over rows in micro-batches, whose gradients are added to `gradients`.
+  ///
+  /// - Parameter isSpoilt: what is added is not finite.
   private func addGradient(
-    of pairs: ArraySlice<TokenizedPair>, scores: ArraySlice<RowScores>, globalCount: Int, to gradients: FloatBuffer
+    of pairs: ArraySlice<TokenizedPair>, scores: ArraySlice<RowScores>, globalCount: Int, to gradients: FloatBuffer,
+    isSpoilt: Bool
   ) -> PreferenceMetrics {
     var metrics = newMetrics
+    if isSpoilt, pairs.isEmpty { gradients.pointer[0] = .nan }
     let batches = Division.microBatches(
       Array(pairs.indices), costs: pairs.map(\.tokenCount), maxTokens: microBatchTokens)
     for (number, batch) in batches.enumerated() {
@@ -184,6 +284,7 @@ package final class Trainer {
         coefficients.set(chosen, own.chosen)
         coefficients.set(rejected, own.rejected)
       }
+      if isSpoilt, number == 0 { coefficients.logProbs[0] = .nan }
       timeline.measure(.backward) {
         // Shares' gradients are summed before anything can leave.
         guard number == batches.count - 1, !virtual.isReproducible else {

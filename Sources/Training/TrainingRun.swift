@@ -8,6 +8,7 @@ import Reporting
 import RunFolder
 import Scoring
 import Transformer
+import Watch
 
 /// A run from start to end: scores, steps, evaluations, checkpoints, the trained folder.
 package final class TrainingRun {
@@ -32,8 +33,10 @@ package final class TrainingRun {
   private let stop: StopRequest
   private let layout: RunLayout
   /// What the run is doing, for reports of failures.
-  package private(set) var phase = "start"
-  package private(set) var step: Int?
+  private var phase: StaticString = "start" { didSet { Pulse.enter(phase) } }
+  private var step: Int? { didSet { Pulse.enter(step: step) } }
+  /// Faults that the run is told to have.
+  private let drill: Drill?
 
   private var communicator: Communicator { setup.communicator }
   private var configuration: RunConfiguration { setup.configuration }
@@ -49,19 +52,22 @@ package final class TrainingRun {
     self.start = start
     self.stop = stop
     layout = RunLayout(configuration.out)
+    drill = try Drill(environment: environment, ranks: communicator.size)
     let layout = layout
+    Pulse.enter("reading")
     try communicator.agree { try layout.check(start.layoutStart) }
     setup = try TrainingSetup(configuration, communicator: communicator, environment: environment)
   }
 
   /// The configuration, the layout, memory and rows, for `--dry-run` and before step 1.
-  package var announcement: String { setup.announcement }
+  package var announcement: String { setup.announcement + (drill.map { "\n" + $0.announcement } ?? "") }
 
   /// Collective: does the work.
   package func run() throws -> ExitCode {
     let group = try FolderGroup.find(layout, communicator: communicator)
     let lock = try communicator.agree { try group.leads ? layout.prepare(start.layoutStart) : nil }
     defer { lock?.release() }
+    Watchdog.follow(layout, run: try communicator.runName())
     var status = RunStatus(ranks: communicator.size, totalSteps: setup.plan.stepCount)
     do {
       let facts = try RunFacts(setup)
@@ -73,7 +79,9 @@ package final class TrainingRun {
       let code = try train(group, status: &status)
       return code
     } catch {
-      status.state = .failed
+      // Who asked for an end before there was anything to save gets one, and no failure.
+      let isStop = (error as? TregError).map { [.preempted, .interrupted].contains($0.exitCode) } ?? false
+      status.state = isStop ? .stopped : .failed
       status.message = Console.line(of: error)
       // The first failure is the one to report.
       if group.leads { try? status.write(to: layout.status) }
@@ -122,8 +130,10 @@ package final class TrainingRun {
 
     let timeline = StepTimeline(records: configuration.profile)
     let trainer = try setup.trainer(of: model, reference: reference, timeline: timeline)
+    trainer.drill = drill.map { DrillCourse($0, rank: communicator.rank) }
     if let resumed {
       try store.load(resumed.state, from: resumed.path, into: trainer)
+      if let value = resumed.state.guardState { try trainer.restoreGuard(value, place: resumed.path) }
       note("resuming from \(resumed.path) at step \(resumed.state.step)")
     }
     phase = "training"
@@ -137,7 +147,7 @@ package final class TrainingRun {
         step: step, totalSteps: setup.plan.stepCount, tokenCount: tokens, ranks: communicator.size,
         threads: setup.threads, division: trainer.division, dataHash: setup.train.tokens.contentHash,
         modelHash: setup.modelHash, scoreHash: scoreHash, arithmetic: Arithmetic.kind,
-        configuration: configuration.yamlText)
+        configuration: configuration.yamlText, guardState: trainer.stepGuard.json)
       try store.save(state, trainer: trainer, files: files, limit: configuration.saveTotalLimit)
       phase = "training"
     }

@@ -125,7 +125,10 @@ struct TrainingSetup {
       adamW: AdamW.Options(
         beta1: configuration.adamBeta1, beta2: configuration.adamBeta2, epsilon: configuration.adamEpsilon,
         weightDecay: configuration.weightDecay),
-      maximumNorm: configuration.maxGradNorm, microBatchTokens: microBatchTokens, timeline: timeline)
+      maximumNorm: configuration.maxGradNorm,
+      guarding: StepGuard.Options(
+        maximumSkips: configuration.maxSkippedSteps, spikeFactor: configuration.spikeFactor),
+      microBatchTokens: microBatchTokens, timeline: timeline)
   }
 
   /// Between hosts gradients travel while ranks compute. Inside one host, sums take the cores' time, and nothing is gained.

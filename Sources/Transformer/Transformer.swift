@@ -1,6 +1,7 @@
 import CKernels
 import Compute
 import ModelDescription
+import RunFolder
 
 /// A decoder-only language model over one flat parameter buffer, with a hand-written backward pass.
 ///
@@ -134,7 +135,9 @@ package final class Transformer {
     }
     let rotations = rotary.map { Rotation($0, batch, shape: shape) }
     let items = attention.forwardItems(batch)
+    defer { Pulse.enter(layer: nil) }
     for (index, layer) in layers.enumerated() {
+      Pulse.enter(layer: index)
       layer.forward(
         batch, kept: room.layer(index, kept: forBackward), y: room.input(index + 1, kept: forBackward), room: room,
         rotary: layer.weights.rope.map { rotations[$0] }, attentionItems: items)
@@ -183,6 +186,7 @@ package final class Transformer {
     let items = attention.backwardItems(batch)
     let itemsAgain = room.recomputes ? attention.forwardItems(batch) : []
     for (index, layer) in layers.enumerated().reversed() {
+      Pulse.enter(layer: index)
       let kept = room.layer(index, kept: true)
       if room.recomputes {
         layer.forward(
@@ -195,6 +199,7 @@ package final class Transformer {
       if ranges[index].upperBound > done { finished(done..<ranges[index].upperBound) }
       done = max(done, ranges[index].upperBound)
     }
+    Pulse.enter(layer: nil)
     if adapter == nil { embeddingBackward(batch, stream, gradients, lookups) }
     if done < end { finished(done..<end) }
   }

@@ -2,46 +2,44 @@ import Collectives
 import Foundation
 import Reporting
 import RunFolder
+import Watch
 
 /// Runs collective work and ends the process the way users and schedulers expect.
 enum Session {
-  /// Joins the ranks, runs `body` and ends the process with its code.
+  /// Joins the ranks, runs `body` and ends the process with its code, watched from beginning to end.
   ///
-  /// An error that all ranks have is told by rank 0, and all leave in order. An error that only this rank has is told by it,
-  /// kept in the run's folder, and ends the other ranks, which would wait for ever.
+  /// - Parameter layout: of the run folder, for commands that have one.
   static func run(
-    layout: RunLayout?, isShardJob: Bool = false, moment: () -> (phase: String, step: Int?) = { ("", nil) },
-    _ body: (Communicator, [String: String]) throws -> ExitCode
+    layout: RunLayout?, isShardJob: Bool = false, _ body: (Communicator, [String: String]) throws -> ExitCode
   ) throws -> Never {
     let environment = ProcessInfo.processInfo.environment
+    Pulse.enter("joining the ranks")
+    try Watchdog.begin(
+      environment: environment, rank: RankEnvironment.expectedRank(environment, isShardJob: isShardJob),
+      endsWithParent: RankEnvironment(environment, isShardJob: isShardJob).launcher != nil)
     let communicator = try Communicator.connect(environment: environment, isShardJob: isShardJob)
+    Watchdog.joined(rank: communicator.rank, size: communicator.size, host: communicator.hostName)
+    Pulse.enter("start")
     if let expected = environment["TREG_EXPECTED_RANKS"].flatMap(Int.init), expected != communicator.size {
       throw TregError(.unavailable, "the launcher started \(expected) ranks, \(communicator.size) are here")
     }
     do {
       let code = try body(communicator, environment)
-      try communicator.finalize()
-      exit(code.rawValue)
+      leave(communicator, code)
     } catch {
-      let known = error as? TregError
-      let shared = communicator.size == 1 || known?.isOnAllRanks == true
-      var code = known?.exitCode ?? .bug
-      if !shared || (communicator.rank == 0 && known?.exitCode == .bug) {
-        let (phase, step) = moment()
-        let report = ErrorReport(error, rank: communicator.rank, step: step, phase: phase)
-        if let layout, FileSystem.kind(of: layout.run) == .folder, (try? report.write(in: layout)) != nil {
-          code = Console.fail(report, in: layout)
-        } else {
-          code = Console.fail(error)
-        }
-      } else if communicator.rank == 0 {
-        code = Console.fail(error)
-      }
-      if shared {
-        try? communicator.finalize()
-        exit(code.rawValue)
-      }
-      communicator.abort(code)
+      Failure(error, communicator: communicator, layout: layout).end()
     }
+  }
+
+  /// Seconds that ranks have to take leave of each other; one that hangs then keeps nobody.
+  private static let farewell = 30.0
+
+  /// Ends the process in order, with all others.
+  static func leave(_ communicator: Communicator, _ code: ExitCode) -> Never {
+    Watchdog.release()
+    Watchdog.leave(within: farewell, code)
+    // The work is done, and its result is told; MPI's own troubles change nothing any more.
+    do { try communicator.finalize() } catch { Console.note("treg: \(Console.line(of: error))") }
+    exit(code.rawValue)
   }
 }

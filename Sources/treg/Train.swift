@@ -31,13 +31,10 @@ struct Train: ParsableCommand {
     let start: TrainingRun.Start =
       if let resume { .resume(resume.isEmpty ? nil : resume) } else if overwrite { .overwrite } else { .fresh }
     let stop = StopRequest()
-    var run: TrainingRun?
-    func moment() -> (phase: String, step: Int?) { (run?.phase ?? "start", run?.step) }
-    try Session.run(layout: RunLayout(parsed.configuration.out), moment: moment) { communicator, environment in
+    try Session.run(layout: RunLayout(parsed.configuration.out)) { communicator, environment in
       if communicator.rank == 0 { parsed.noteIgnored() }
       let training = try TrainingRun(
         parsed.configuration, start: start, communicator: communicator, environment: environment, stop: stop)
-      run = training
       if communicator.rank == 0 { Console.note(training.announcement) }
       if dryRun { return .done }
       stop.listen()

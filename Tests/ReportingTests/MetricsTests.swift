@@ -26,7 +26,7 @@ import Testing
       line.json.object?.keys.joined(separator: " ")
         == "step epoch loss learning_rate grad_norm num_tokens rewards/chosen rewards/rejected rewards/accuracies "
         + "rewards/margins logps/chosen logps/rejected logps/chosen_per_token logps/accuracies nll_loss "
-        + "log_odds_ratio log_odds_chosen wpo/weight kl/chosen kl/rejected treg/regularizer treg/weight treg/reward_chosen treg/reward_rejected perf/tokens_per_second perf/step_seconds "
+        + "log_odds_ratio log_odds_chosen wpo/weight kl/chosen kl/rejected treg/regularizer treg/weight treg/reward_chosen treg/reward_rejected guard/skipped perf/tokens_per_second perf/step_seconds "
         + "perf/peak_memory perf/mfu perf/imbalance perf/comm_exposed")
     #expect(line.json["step"] == .integer(3) && line.json["num_tokens"] == .integer(1))
   }
