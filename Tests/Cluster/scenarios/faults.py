@@ -96,7 +96,7 @@ def kill_launcher(c):
     expect(not left, f"{len(left)} processes live 30 s later: {', '.join(sorted({process.name for process in left}))}")
     ended = time.monotonic() - since
     again = c.start(c.launch(arguments(out, **run_flags()) + ["--resume"]), name="again")
-    expect_recovered(c, again, out, since)
+    expect_recovered(c, again, out, since, [])
     return f"ranks ended after {ended:.0f} s, resumed, same bits"
 
 
