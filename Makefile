@@ -1,6 +1,7 @@
 # make demo    a real model, real pairs, two MPI ranks: from nothing to a trained folder
 # make test    every test
 # make test-kills  training killed 200 times at random moments while it saves (KILLS=200 KILLS_SEED=1)
+# make test-cluster  faults and layouts on several hosts in network namespaces, with Slurm (root; CLUSTER_ARGS="--only 'kill-*' --seed 1")
 # make bench   speed and memory held to their goals, beside TRL, PyTorch and transformers where they are (BENCH_PYTHON=a Python that
 #              has torch, transformers and trl); takes hours: BENCH_ARGS=--quick, or BENCH_ARGS="--only dpo,start"
 # make bench-data  a million rows through the token cache in bounded memory; fails when it is not (needs python3 alone)
@@ -19,10 +20,11 @@ BENCH_ROWS ?= 8
 BENCH_REPEATS ?= 5
 BENCH_ARGS ?=
 BENCH_DATA_ROWS ?= 1000000
+CLUSTER_ARGS ?=
 BUILD := swift build -c release
 RELEASE := .build/release
 
-.PHONY: build shims demo test test-kills bench bench-data parity parity-gemma parity-architectures parity-trl install format lint clean
+.PHONY: build shims demo test test-kills test-cluster bench bench-data parity parity-gemma parity-architectures parity-trl install format lint clean
 
 build: shims
 	scripts/setup
@@ -41,11 +43,17 @@ test: shims
 	scripts/setup tests
 	$(MAKE) --no-print-directory -C CMPI OUT=$(CURDIR)/.build/cmpi
 	$(BUILD) --build-tests
+	python3 Tests/Cluster/check_mpijob.py
+	bash -n cluster/slurm/train.sbatch && bash -n cluster/slurm/rewards-array.sbatch
 	scripts/test
 
 test-kills: shims
 	$(BUILD) --build-tests
 	TREG_KILLS=$(KILLS) TREG_KILLS_SEED=$(KILLS_SEED) scripts/test --filter CheckpointKillTests
+
+test-cluster: build
+	python3 Tests/Cluster/check_mpijob.py
+	python3 Tests/Cluster/run.py --bin $(RELEASE) $(CLUSTER_ARGS)
 
 bench: build
 	$(BENCH_PYTHON) Benchmarks/run.py --treg $(RELEASE)/treg --model "$$(python3 demo/fetch_model.py)" \

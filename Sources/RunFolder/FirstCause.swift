@@ -29,7 +29,13 @@ package struct FirstCause: Sendable, Equatable {
   /// - Parameter since: what is older belongs to an earlier attempt. Seconds since 1970.
   package static func find(in layout: RunLayout, since: Double = 0) throws -> FirstCause? {
     let reports = try ErrorReport.all(in: layout).filter { $0.time >= since }
-    let heartbeats = Heartbeat.all(in: layout).filter { $0.time >= since }
+    return find(among: reports, Heartbeat.all(in: layout).filter { $0.time >= since }, in: layout)
+  }
+
+  /// The same of reports and heartbeats that are known to belong to one attempt.
+  package static func find(
+    among reports: [ErrorReport], _ heartbeats: [Heartbeat], in layout: RunLayout
+  ) -> FirstCause? {
     if let own = ErrorReport.firstCause(of: reports.filter { !$0.isEcho }) { return of(own, layout) }
     if let silent = silent(reports, heartbeats) { return silent }
     return ErrorReport.firstCause(of: reports).map { of($0, layout) }

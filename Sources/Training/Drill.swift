@@ -26,7 +26,8 @@ package struct Drill: Sendable, Equatable {
 
   package let orders: [Order]
 
-  /// What `TREG_DRILL` says; nil: there is none.
+  /// What `TREG_DRILL` says; nil: there is none. A run that the launcher has started again (`TREG_ATTEMPT`) has had its
+  /// faults: only steps that are to be skipped stay so.
   ///
   /// - Throws: 78 for anything that is no order, or of a rank that there is not.
   package init?(environment: [String: String], ranks: Int) throws(TregError) {
@@ -35,6 +36,8 @@ package struct Drill: Sendable, Equatable {
     for part in text.split(separator: ";", omittingEmptySubsequences: false) {
       orders.append(try Self.order(String(part), ranks: ranks))
     }
+    if let attempt = environment["TREG_ATTEMPT"], attempt != "0" { orders.removeAll { $0.kind != .skip } }
+    guard !orders.isEmpty else { return nil }
     self.orders = orders
   }
 

@@ -48,8 +48,8 @@ final class RunFolderScratch {
     var messages = StarterMessages()
     for line in lines { messages.take(line) }
     return FailureCause(
-      in: FailureReport.all(in: scratch.layout), messages: messages, code: code, program: "mpirun",
-      layout: scratch.layout)
+      in: (try? ErrorReport.all(in: scratch.layout)) ?? [], heartbeats: Heartbeat.all(in: scratch.layout),
+      messages: messages, code: code, program: "mpirun", layout: scratch.layout)
   }
 
   private static let killed =
@@ -59,23 +59,24 @@ final class RunFolderScratch {
     let scratch = try RunFolderScratch()
     try scratch.report(
       0,
-      #"{"rank":0,"host":"n1","step":4,"phase":"sum","message":"MPI_Wait: peer lost","code":69,"time":1.0,"cause":"error"}"#
+      #"{"rank":0,"host":"n1","step":4,"phase":"sum","message":"MPI_Wait: peer lost","exit_code":69,"echo":true,"time":1.0,"cause":"error"}"#
     )
     try scratch.report(
-      2, #"{"rank":2,"host":"n3","step":5,"phase":"backward","message":"late","code":75,"time":3.0,"cause":"stall"}"#)
+      2,
+      #"{"rank":2,"host":"n3","step":5,"phase":"backward","message":"late","exit_code":75,"echo":false,"time":3.0,"cause":"stall"}"#
+    )
     try scratch.report(
       7,
-      #"{"rank":7,"host":"node03","step":412,"phase":"backward","bucket":3,"message":"no progress in 120 s","code":75,"time":2.0,"cause":"stall"}"#
+      #"{"rank":7,"host":"node03","step":412,"phase":"backward","message":"no progress in 120 s","exit_code":75,"echo":false,"time":2.0,"cause":"stall"}"#
     )
     try scratch.report(9, "{ half a rep")
     let cause = try #require(Self.cause(scratch, [Self.killed]))
     #expect(
-      cause.text == "rank 7 (node03) step 412 backward, bucket 3: no progress in 120 s → run/errors/rank-00007.json")
+      cause.text == "rank 7 (node03) step 412 backward: no progress in 120 s → run/errors/rank-00007.json")
     #expect(cause.isStall)
   }
 
-  /// Reports as the worker has always written them.
-  @Test func reportsWithOtherKeysCountToo() throws {
+  @Test func reportsOfRanksCount() throws {
     let scratch = try RunFolderScratch()
     try ErrorReport(TregError.inputOutput(at: "x", "disk full"), rank: 3, step: nil, phase: "saving", host: "n1").write(
       in: scratch.layout)
@@ -92,12 +93,15 @@ final class RunFolderScratch {
           .replacing("RANK", with: "\(rank)"))
     }
     let cause = try #require(Self.cause(scratch))
-    #expect(cause.line == "rank 3 step 5: went silent; 3 ranks waited for it in bucket 4 (x)" && cause.isStall)
+    #expect(
+      cause.line == "rank 3 (unknown host) step 5 communication: went silent; 3 ranks waited for it in bucket 4 (x)"
+        && cause.isStall)
   }
 
   @Test func aKilledRankComesBeforeEchoes() throws {
     let scratch = try RunFolderScratch()
-    try scratch.report(0, #"{"rank":0,"host":"n1","step":4,"phase":"sum","message":"peer lost","code":69,"time":1.0}"#)
+    try scratch.report(
+      0, #"{"rank":0,"host":"n1","step":4,"phase":"sum","message":"peer lost","exit_code":69,"echo":true,"time":1.0}"#)
     #expect(Self.cause(scratch, [Self.killed])?.line == "rank 1 (n2): killed by signal 11 (segmentation fault)")
     #expect(Self.cause(scratch, [])?.line == "rank 0 (n1) step 4 sum: peer lost")
   }

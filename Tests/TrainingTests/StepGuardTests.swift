@@ -64,6 +64,9 @@ import Training
 
   @Test func ordersAreRead() throws {
     #expect(try Drill(environment: [:], ranks: 1) == nil)
+    let again = ["TREG_DRILL": "kill:step=2,rank=0;skip:step=3", "TREG_ATTEMPT": "1"]
+    #expect(try Drill(environment: again, ranks: 1)?.orders.map(\.kind) == [.skip])
+    #expect(try Drill(environment: again.merging(["TREG_ATTEMPT": "0"]) { $1 }, ranks: 1)?.orders.count == 2)
     let all = try #require(try orders("nan:step=3,rank=1,times=2;flip:rank=2,step=4;skip:step=5"))
     #expect(all.map(\.kind) == [.nan, .flip, .skip] && all.map(\.step) == [3, 4, 5])
     #expect(all.map(\.rank) == [1, 2, nil] && all.map(\.times) == [2, 1, 1])

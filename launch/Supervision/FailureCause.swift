@@ -13,30 +13,21 @@ package struct FailureCause: Sendable, Equatable {
   package var text: String { file.map { "\(line) → \($0)" } ?? line }
 
   /// - Parameters:
-  ///   - reports: of this start, the earliest first.
+  ///   - reports, heartbeats: of this start.
   ///   - messages: of the program that started the ranks.
   ///   - program: its name.
-  /// - Returns: the earliest report that is no echo; else the rank that a signal ended or the host that is lost; else the
-  ///   earliest echo; else what the program said. nil when nobody said anything, as for an error that all ranks had and
+  /// - Returns: the earliest report that is no echo; else the rank that a signal ended or the host that is lost; else what
+  ///   ``FirstCause`` makes of echoes and heartbeats; else what the program said. nil when nobody said anything, as for an error that all ranks had and
   ///   rank 0 has told.
   package init?(
-    in reports: [FailureReport], messages: StarterMessages, code: Int32, program: String, layout: RunLayout
+    in reports: [ErrorReport], heartbeats: [Heartbeat], messages: StarterMessages, code: Int32, program: String,
+    layout: RunLayout
   ) {
-    func relative(_ report: FailureReport) -> String {
-      layout.relative(FileSystem.join(layout.errors, report.file))
-    }
-    if let report = reports.first(where: { !$0.isEcho }) {
-      (line, file, isStall) = (report.line, relative(report), report.isStall)
-    } else if let cause = messages.cause {
+    let found = FirstCause.find(among: reports, heartbeats, in: layout)
+    if let cause = messages.cause, found.map({ $0.evidence == .silence || $0.report.isEcho }) ?? true {
       (line, file, isStall) = (cause, layout.relative(layout.launchLog), false)
-    } else if let (rank, report) = Self.silent(in: reports) {
-      let others = reports.count(where: { $0.missed.contains(rank) })
-      line =
-        "rank \(rank)\(report.step.map { " step \($0)" } ?? ""): went silent; \(others) rank\(others == 1 ? "" : "s") waited for it"
-        + (report.bucket.map { " in \($0)" } ?? "")
-      (file, isStall) = (relative(report), true)
-    } else if let report = reports.first {
-      (line, file, isStall) = (report.line, relative(report), report.isStall)
+    } else if let found {
+      (line, file, isStall) = (found.report.line, found.file.map(layout.relative), found.report.isStall)
     } else if FailureKind(code: code, isStall: false) == .passing {
       let remark = messages.remark.map { ": " + $0 } ?? ""
       (line, file, isStall) = ("\(program) ended with \(code)\(remark)", layout.relative(layout.launchLog), false)
@@ -44,13 +35,15 @@ package struct FailureCause: Sendable, Equatable {
       return nil
     }
   }
+}
 
-  /// The rank that most others waited for and that has left no report of its own, and the first report of such a wait.
-  private static func silent(in reports: [FailureReport]) -> (rank: Int, report: FailureReport)? {
-    let heard = Set(reports.map(\.rank))
-    var counts: [Int: Int] = [:]
-    for rank in reports.flatMap(\.missed) where !heard.contains(rank) { counts[rank, default: 0] += 1 }
-    guard let most = counts.max(by: { ($0.value, -$0.key) < ($1.value, -$1.key) }) else { return nil }
-    return reports.first { $0.missed.contains(most.key) }.map { (most.key, $0) }
+extension ErrorReport {
+  /// Tells a report from those of earlier starts, whose files may still be there.
+  struct Key: Hashable {
+    let rank: Int
+    let time: Double
   }
+
+  var key: Key { Key(rank: rank, time: time) }
+  var isStall: Bool { cause == .stall }
 }

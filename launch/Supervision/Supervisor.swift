@@ -29,6 +29,8 @@ package struct Supervisor {
 
   /// Seconds that the starting program has to end after a rank has reported a failure, before it is ended.
   private static let settling = 8.0
+  /// Seconds by which clocks of hosts may differ.
+  private static let clockTolerance = 2.0
   /// Seconds that ranks on other hosts have to give the folder's lock back; their watchdogs need no more.
   private static let lockPatience = 45.0
 
@@ -141,7 +143,8 @@ package struct Supervisor {
 
   private func attempt(_ start: Start, number: Int) async throws -> Failure {
     let plan = start.plan
-    let known = Set(FailureReport.all(in: layout).map(\.key))
+    let known = Set(Self.reports(layout).map(\.key))
+    let began = Machine.now
     let stopped = try? RunStatus(readingFrom: layout.status)
     let identifier = Leftovers.newIdentifier()
     log.note("start \(number): \(plan.commandLine)")
@@ -165,23 +168,29 @@ package struct Supervisor {
     if left > 0 { log.note("killed \(left) processes that were left") }
     for pipe in [out, errors] { pipe.finish(within: 2) }
 
-    let reports = FailureReport.all(in: layout).filter { !known.contains($0.key) }
+    let reports = Self.reports(layout).filter { !known.contains($0.key) }
+    // Clocks of hosts differ a little; an earlier start's heartbeats are older than its restart's checks.
+    let heartbeats = Heartbeat.all(in: layout).filter { $0.time >= began - Self.clockTolerance }
     let status = try? RunStatus(readingFrom: layout.status)
     let hasStopped = status?.state == .stopped && status != stopped
     let cause = FailureCause(
-      in: reports, messages: output.messages, code: code, program: FileSystem.name(of: plan.command[0]),
+      in: reports, heartbeats: heartbeats, messages: output.messages, code: code,
+      program: FileSystem.name(of: plan.command[0]),
       layout: layout)
     return Failure(code: code, cause: cause, isStall: !hasStopped && reports.contains(where: \.isStall))
   }
 
+  /// What ranks have left of failures, of this start and earlier ones.
+  private static func reports(_ layout: RunLayout) -> [ErrorReport] { (try? ErrorReport.all(in: layout)) ?? [] }
+
   /// A rank that has failed ends the others through the program that started them. Where that hangs, as behind a link that
   /// is cut, it is ended.
   private static func watch(
-    _ layout: RunLayout, known: Set<FailureReport.Key>, log: LaunchLog, signals: ForwardedSignals
+    _ layout: RunLayout, known: Set<ErrorReport.Key>, log: LaunchLog, signals: ForwardedSignals
   ) async {
     while !Task.isCancelled {
       try? await Task.sleep(for: .milliseconds(500))
-      guard FailureReport.all(in: layout).contains(where: { !known.contains($0.key) }) else { continue }
+      guard reports(layout).contains(where: { !known.contains($0.key) }) else { continue }
       try? await Task.sleep(for: .seconds(settling))
       guard !Task.isCancelled else { return }
       log.note("a rank has failed and the others have not ended in \(Int(settling)) s: ending them")
