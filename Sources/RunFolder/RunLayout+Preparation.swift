@@ -68,7 +68,7 @@ extension RunLayout {
     let besides: Set = ["run"]
     if let name = try FileSystem.contents(ofFolder: root).first(where: { !besides.contains($0) }) { return name }
     guard FileSystem.kind(of: run) == .folder else { return nil }
-    let passing: Set = ["lock", "stop", "logs", "errors", "ranks"]
+    let passing: Set = ["job.sbatch", "launch.json", "lock", "stop", "logs", "errors", "ranks"]
     // Hidden files are what a killed process left unfinished.
     return try FileSystem.contents(ofFolder: run).first { !passing.contains($0) && !$0.hasPrefix(".") }.map {
       "run/" + $0

@@ -17,6 +17,10 @@ package struct RunLayout: Sendable, Equatable {
   package var trace: String { FileSystem.join(run, "trace.json") }
   /// The best checkpoint so far, of runs that compare them.
   package var best: String { FileSystem.join(run, "best.json") }
+  /// What the launcher does.
+  package var launch: String { FileSystem.join(run, "launch.json") }
+  /// The batch script that the launcher submitted.
+  package var batchScript: String { FileSystem.join(run, "job.sbatch") }
   package var lock: String { FileSystem.join(run, "lock") }
   /// A file that users create to end the run after the step, with a checkpoint.
   package var stop: String { FileSystem.join(run, "stop") }

@@ -9,6 +9,8 @@ package struct MemoryCheck: Sendable {
   package let ranksPerNode: Int
   /// Bytes of a stepped weight that ranks send each other, and the share of them that the next pass begins with.
   let gather: (bytes: Double, awaitedShare: Double)
+  /// About what a checkpoint takes on the disk: weights in fp32 and two moments of each that trains.
+  package let checkpointBytes: Int
 
   /// The check for `treg train` with the worker's words; nil for other commands, whose memory is small beside it.
   ///
@@ -52,6 +54,7 @@ package struct MemoryCheck: Sendable {
         savers: configuration.copiesCheckpoints ? ranks : 0, rewardElements: rewardElements,
         processBytes: MemoryFormula.Workload.processBytes(ranks: ranks)))
     self.ranksPerNode = ranksPerNode
+    checkpointBytes = configuration.usePeft ? 1 << 20 : 12 * source.model.parameterCount
   }
 
   package var totalBytes: Int { formula.totalBytes * ranksPerNode }
@@ -69,26 +72,6 @@ package struct MemoryCheck: Sendable {
       "\(ranksPerNode) ranks need \(MemoryFormula.readable(totalBytes)) of memory, \(MemoryFormula.readable(available)) "
         + "are free; lower --nproc-per-node or --micro-batch-tokens, or try \(advice)"
     )
-  }
-}
-
-/// The worker's words, parted into what is fixed and the keys of its configuration.
-struct WorkerWords {
-  private(set) var file: String?
-  private(set) var flags: [String] = []
-
-  init(_ words: some Collection<String>) {
-    var rest = Array(words)[...]
-    while let word = rest.popFirst() {
-      switch word {
-      case "--config": file = rest.popFirst()
-      case _ where word.hasPrefix("--config="): file = String(word.dropFirst("--config=".count))
-      case "--resume": if let next = rest.first, !next.hasPrefix("--") { rest.removeFirst() }
-      case _ where word.hasPrefix("--resume="): break
-      case "--overwrite", "--dry-run", "--dry_run", "--jsonl": break
-      default: flags.append(word)
-      }
-    }
   }
 }
 
