@@ -1,6 +1,7 @@
 # make demo    a real model, real pairs, two MPI ranks: from nothing to a trained folder
 # make test    every test
 # make test-cluster  faults and layouts on several hosts in network namespaces, with Slurm (root; CLUSTER_ARGS="--only 'kill-*' --seed 1")
+# make test-kills  training killed 200 times at random moments while it saves (KILLS=200 KILLS_SEED=1)
 # make bench   speed and memory held to their goals, beside TRL, PyTorch and transformers where they are (BENCH_PYTHON=a Python that
 #              has torch, transformers and trl); takes hours: BENCH_ARGS=--quick, or BENCH_ARGS="--only dpo,start"
 # make bench-data  a million rows through the token cache in bounded memory; fails when it is not (needs python3 alone)
@@ -12,6 +13,8 @@
 # make format  the source in its one format
 
 PREFIX ?= /usr/local
+KILLS ?= 200
+KILLS_SEED ?= 1
 BENCH_PYTHON ?= python3
 BENCH_ROWS ?= 8
 BENCH_REPEATS ?= 5
@@ -21,7 +24,7 @@ CLUSTER_ARGS ?=
 BUILD := swift build -c release
 RELEASE := .build/release
 
-.PHONY: build shims demo test test-cluster bench bench-data parity parity-gemma parity-architectures parity-trl install format lint clean
+.PHONY: build shims demo test test-kills test-cluster bench bench-data parity parity-gemma parity-architectures parity-trl install format lint clean
 
 build: shims
 	scripts/setup
@@ -47,6 +50,10 @@ test: shims
 test-cluster: build
 	python3 Tests/Cluster/check_mpijob.py
 	python3 Tests/Cluster/run.py --bin $(RELEASE) $(CLUSTER_ARGS)
+
+test-kills: shims
+	$(BUILD) --build-tests
+	TREG_KILLS=$(KILLS) TREG_KILLS_SEED=$(KILLS_SEED) scripts/test --filter CheckpointKillTests
 
 bench: build
 	$(BENCH_PYTHON) Benchmarks/run.py --treg $(RELEASE)/treg --model "$$(python3 demo/fetch_model.py)" \

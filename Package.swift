@@ -97,19 +97,30 @@ let package = Package(
     .executableTarget(
       name: "treg",
       dependencies: [
-        "Training", "Evaluation", "Scoring", "Collectives", "Configuration", "ModelFiles", "Reporting", "RunFolder",
-        "Watch", argumentParser,
+        "Training", "Evaluation", "Scoring", "Collectives", "Compute", "Configuration", "ModelFiles", "Reporting",
+        "RunFolder", "Watch", argumentParser,
       ], path: "Sources/treg",
       swiftSettings: swiftSettings),
+    // Calls that Swift cannot make.
+    .systemLibrary(name: "CProcess", path: "launch/CProcess"),
     .target(
       name: "LaunchPlan",
       dependencies: [
-        "RunFolder", "Configuration", "ModelDescription", "ModelFiles", "OrderedJSON", "Reporting",
+        "CProcess", "RunFolder", "Configuration", "ModelDescription", "ModelFiles", "OrderedJSON", "Reporting",
         .product(name: "Subprocess", package: "swift-subprocess"), .product(name: "Yams", package: "Yams"),
       ], path: "launch/LaunchPlan", swiftSettings: swiftSettings),
+    .target(
+      name: "Supervision",
+      dependencies: [
+        "CProcess", "LaunchPlan", "RunFolder", "Configuration", "OrderedJSON", "Reporting",
+        .product(name: "Subprocess", package: "swift-subprocess"),
+      ], path: "launch/Supervision", swiftSettings: swiftSettings),
     .executableTarget(
-      name: "treg-launch", dependencies: ["LaunchPlan", "Reporting", argumentParser], path: "launch/treg-launch",
-      swiftSettings: swiftSettings),
+      name: "treg-launch",
+      dependencies: [
+        "LaunchPlan", "Supervision", "Configuration", "OrderedJSON", "Reporting", "RunFolder", argumentParser,
+      ],
+      path: "launch/treg-launch", swiftSettings: swiftSettings),
 
     // Checks every collective on however many ranks it is started with; the tests start it with mpirun.
     .executableTarget(
@@ -141,6 +152,7 @@ let package = Package(
     tests(of: "Watch", ["RunFolder"]),
     tests(of: "Parquet", ["FuzzSupport", "OrderedJSON", "RunFolder"]),
     tests(of: "LaunchPlan", ["OrderedJSON", "RunFolder"]),
+    tests(of: "Supervision", ["LaunchPlan", "OrderedJSON", "RunFolder"]),
     tests(of: "ModelFiles", ["FuzzSupport", "ModelDescription", "OrderedJSON", "RunFolder", "Tokenization"]),
     tests(of: "Collectives", ["collectives-check"]),
     tests(of: "Tokenization", ["FuzzSupport", "OrderedJSON", "RunFolder"]),
@@ -152,7 +164,7 @@ let package = Package(
       ]),
     // The programs as users run them.
     .testTarget(
-      name: "EndToEndTests", dependencies: ["treg", "ModelFiles", "OrderedJSON", "RunFolder"],
+      name: "EndToEndTests", dependencies: ["treg", "treg-launch", "ModelFiles", "OrderedJSON", "RunFolder"],
       path: "Tests/EndToEndTests",
       exclude: ["Golden"],
       swiftSettings: swiftSettings),

@@ -7,7 +7,8 @@ that leave during the pass and with gradients that leave after it:
 
     hidden = 1 - wait after the pass / wait when nothing leaves earlier
 
-Weights are gathered after the optimizer's step and not counted here. Needs root, iproute2, Open MPI and the model:
+Stepped weights go back either right after the optimizer's step or during the next forward pass; what that takes, or how long the pass
+stands still for it, is told beside. Needs root, iproute2, Open MPI and the model:
 
     Benchmarks/shaped_link.py --treg .build/release/treg --model "$(python3 demo/fetch_model.py)"
 """
@@ -132,16 +133,18 @@ def main():
                 for name, choice in [("after", "no"), ("during", "yes")]
             }
     print(f"{options.rate}, {options.wire}, {reports['after']['shared_tokens'] / 2:.0f} tokens a rank, medians of steps")
-    waits = {}
+    waits, gathers = {}, {}
     for name, report in reports.items():
         waits[name] = statistics.median(report["exchange_seconds_of_repeats"][1:])
         seconds = statistics.median(report["seconds_of_repeats"][1:])
+        gathers[name] = statistics.median(report["gather_seconds_of_repeats"][1:])
         served = statistics.median(report["served_seconds_of_repeats"][1:])
         print(
             f"gradients leave {name:6} the pass: wait {waits[name]:.3f} s, step with gather {seconds:.2f} s,"
-            f" pass stood still {served:.3f} s"
+            f" pass stood still {served:.3f} s; wait for weights {gathers[name]:.3f} s"
         )
-    print(f"hidden: {100 * (1 - waits['during'] / waits['after']):.1f} %")
+    print(f"hidden of the sum: {100 * (1 - waits['during'] / waits['after']):.1f} %")
+    print(f"hidden of the gather: {100 * (1 - gathers['during'] / gathers['after']):.1f} %")
 
 
 if __name__ == "__main__":

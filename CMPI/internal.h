@@ -86,6 +86,8 @@ int32_t cmpi_open_hosts(
 int32_t cmpi_open_stream(
     void *buffer, int64_t element_bytes, cmpi_flow flow, int64_t piece_bytes, cmpi_stream **stream, cmpi_error *error);
 int32_t cmpi_extend_stream(cmpi_stream *stream, cmpi_shards shards, cmpi_error *error);
+int64_t cmpi_expected_of_stream(const cmpi_stream *stream);
+int32_t cmpi_await_stream(cmpi_stream *stream, int64_t pieces, cmpi_error *error);
 int32_t cmpi_advance_stream(cmpi_stream *stream, int64_t *left, cmpi_error *error);
 int32_t cmpi_finish_stream(cmpi_stream *stream, cmpi_error *error);
 void cmpi_close_stream(cmpi_stream *stream);

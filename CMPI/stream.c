@@ -314,20 +314,35 @@ static void show_awaited(const cmpi_stream *stream) {
   cmpi_await(piece->peer, piece->offset);
 }
 
-int32_t cmpi_finish_stream(cmpi_stream *stream, cmpi_error *error) {
-  int idle = 0;
-  while (left_of(stream) > 0) {
-    bool moved;
-    int32_t code = look(stream, &moved, error);
-    if (code) return code;
-    if (moved) {
-      cmpi_beat();
-      idle = 0;
-    } else if (idle++ == 0) {
-      show_awaited(stream);
-    }
-    if (idle > CMPI_LOOKS) sched_yield();
+// A look at a stream that this rank waits for; `idle` counts those at which nothing had moved.
+static int32_t look_again(cmpi_stream *stream, int *idle, cmpi_error *error) {
+  bool moved;
+  int32_t code = look(stream, &moved, error);
+  if (code) return code;
+  if (moved) {
+    cmpi_beat();
+    *idle = 0;
+  } else if ((*idle)++ == 0) {
+    show_awaited(stream);
   }
+  if (*idle > CMPI_LOOKS) sched_yield();
+  return 0;
+}
+
+int64_t cmpi_expected_of_stream(const cmpi_stream *stream) { return stream->in.count; }
+
+int32_t cmpi_await_stream(cmpi_stream *stream, int64_t pieces, cmpi_error *error) {
+  int32_t code = 0;
+  int idle = 0;
+  while (!code && stream->in.done < pieces) code = look_again(stream, &idle, error);
+  return code;
+}
+
+int32_t cmpi_finish_stream(cmpi_stream *stream, cmpi_error *error) {
+  int32_t code = 0;
+  int idle = 0;
+  while (!code && left_of(stream) > 0) code = look_again(stream, &idle, error);
+  if (code) return code;
   for (int side = 0; side < 2; side++) {
     cmpi_lane *lane = side ? &stream->in : &stream->out;
     lane->count = lane->begun = lane->done = 0;

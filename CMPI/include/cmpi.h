@@ -23,7 +23,7 @@
 #endif
 
 // Raised whenever the table's layout or a function's meaning changes.
-#define CMPI_TABLE_VERSION 3
+#define CMPI_TABLE_VERSION 4
 // The one symbol that a shim exports: a `const cmpi_table`.
 #define CMPI_TABLE_SYMBOL "cmpi_table_v1"
 #define CMPI_ERROR_CAPACITY 768
@@ -121,6 +121,10 @@ typedef struct cmpi_table {
       cmpi_stream *CMPI_NULLABLE *CMPI_NULLABLE stream, cmpi_error *error);
   // Collective, by all ranks in one order: begins with these shards, which are to be left alone from now on.
   int32_t (*extend_stream)(cmpi_stream *stream, cmpi_shards shards, cmpi_error *error);
+  // Pieces that come in, in all of the lists since nothing was under way.
+  int64_t (*expected_of_stream)(const cmpi_stream *stream);
+  // Comes back when so many pieces have come in.
+  int32_t (*await_stream)(cmpi_stream *stream, int64_t pieces, cmpi_error *error);
   // Does what can be done without waiting. `left`: pieces still to come or go.
   int32_t (*advance_stream)(cmpi_stream *stream, int64_t *left, cmpi_error *error);
   // Comes back when nothing is left.

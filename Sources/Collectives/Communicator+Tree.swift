@@ -21,15 +21,4 @@ extension Communicator {
       }
     }
   }
-
-  /// As `sum`, by this tree: every rank ends with the same bits, which `treeReduceScatter` would give the owners.
-  ///
-  /// - Precondition: the number of ranks is a power of two.
-  package func treeSum<Element: CollectiveElement>(
-    _ buffer: UnsafeMutableBufferPointer<Element>
-  ) throws(TregError) {
-    let shards = ShardLayout(count: buffer.count, ranks: size).shards
-    try treeReduceScatter(buffer, shards: shards)
-    try allGather(buffer, shards: shards)
-  }
 }

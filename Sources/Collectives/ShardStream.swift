@@ -15,6 +15,11 @@ package enum WireFormat: String, Sendable, CaseIterable {
 /// have it. Sums are made in an order that the layout of ranks alone decides: the same bits whenever the stream is looked at.
 /// One stream at a time may have shards under way. In a solo process there is nothing to do.
 package final class ShardStream {
+  /// A place in what has been added since nothing was under way.
+  package struct Mark: Sendable {
+    fileprivate let pieces: Int64
+  }
+
   private let communicator: Communicator
   private let count: Int
   /// nil in a solo process.
@@ -55,12 +60,23 @@ package final class ShardStream {
   }
 
   /// Collective, in one order on all ranks: these shards, one range per rank, may travel from now on. Until ``finish()``
-  /// nobody else touches them.
-  package func extend(_ shards: [Range<Int>]) throws(TregError) {
+  /// nobody else touches them; an owner may read its own shard of a stream that copies.
+  ///
+  /// - Returns: what ``wait(for:)`` takes.
+  @discardableResult
+  package func extend(_ shards: [Range<Int>]) throws(TregError) -> Mark {
     try communicator.withShards(shards, count: count) { (cuts) throws(TregError) in
       guard let stream else { return }
       try communicator.call { table, error in table.extend_stream(stream, cuts, error) }
     }
+    guard let stream, let library = communicator.library else { return Mark(pieces: 0) }
+    return Mark(pieces: library.table.expected_of_stream(stream))
+  }
+
+  /// Returns when all that was added up to a mark has come to this rank; what it sends may still be under way.
+  package func wait(for mark: Mark) throws(TregError) {
+    guard let stream else { return }
+    try communicator.call { table, error in table.await_stream(stream, mark.pieces, error) }
   }
 
   /// Does what can be done without waiting.

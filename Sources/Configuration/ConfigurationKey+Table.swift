@@ -189,7 +189,19 @@ extension ConfigurationKey {
         "steps from one checkpoint to the next; null: none on the way"),
       ConfigurationKey(
         "save_total_limit", \.saveTotalLimit, .orNull(.integer("a whole number above 0") { $0 > 0 }), .free,
-        "checkpoints that are kept; null: all"),
+        "checkpoints that are kept; null: all. The newest and the best are kept always"),
+      ConfigurationKey(
+        "save_async", \.saveAsync, .flag, .free,
+        "true: training goes on while a checkpoint is written, for the memory of a copy"),
+      ConfigurationKey(
+        "metric_for_best_model", \.metricForBestModel, .orNull(.text), .free,
+        "what checkpoints are compared by, such as eval_loss or eval_rewards/accuracies; the best is kept"),
+      ConfigurationKey(
+        "greater_is_better", \.greaterIsBetter, .orNull(.flag), .free,
+        "whether the best has the greatest metric; null: unless its name ends in loss"),
+      ConfigurationKey(
+        "load_best_model_at_end", \.loadBestModelAtEnd, .flag, .free,
+        "true: the trained model is the best checkpoint's (by eval_loss unless metric_for_best_model is given)"),
       ConfigurationKey(
         "save_dtype", \.saveType, .numberType, .free, "float32, bfloat16 or float16: the weights of the trained model"),
       ConfigurationKey(

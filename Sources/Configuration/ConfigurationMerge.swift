@@ -156,6 +156,15 @@ struct ConfigurationMerge {
     if configuration.evalSteps != nil, configuration.heldData.isEmpty {
       throw error("eval_steps", "there is nothing to evaluate; give eval_data, too")
     }
+    if configuration.loadBestModelAtEnd {
+      guard let evaluations = configuration.evalSteps, let saves = configuration.saveSteps, saves % evaluations == 0
+      else {
+        throw error(
+          "load_best_model_at_end",
+          "checkpoints are compared by evaluations of the same step; set eval_steps, and save_steps to a multiple of it"
+        )
+      }
+    }
     if let limit = configuration.maxPromptLength, limit >= configuration.maxLength {
       throw error(
         "max_prompt_length", "expected less than max_length, \(configuration.maxLength), found \(limit)")

@@ -41,7 +41,7 @@ enum ForeignKeys {
     "enable_jit_checkpoint", "restore_callback_states_from_checkpoint", "save_safetensors", "router_aux_loss_coef",
     "lora_task_type", "debug",
     // They say how something is done that is refused itself.
-    "metric_for_best_model", "greater_is_better", "f_alpha_divergence_coef", "ref_model_mixup_alpha",
+    "f_alpha_divergence_coef", "ref_model_mixup_alpha",
     "ref_model_sync_steps", "use_bnb_nested_quant",
   ]
 
@@ -53,7 +53,6 @@ enum ForeignKeys {
     "logging_strategy": (["steps"], "set logging_steps to a number of steps"),
     "eval_on_start": (["false"], "run `treg evaluate` on the starting model"),
     "eval_delay": (["0"], "evaluations start with the first step here; remove the key"),
-    "load_best_model_at_end": (["false"], "the last weights are kept here; remove the key"),
     "resume_from_checkpoint": (["false"], "give --resume or --resume CHECKPOINT on the command line"),
     "save_only_model": (["false"], "checkpoints resume here; set save_steps to null to write none"),
     "optim": (

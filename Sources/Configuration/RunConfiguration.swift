@@ -100,6 +100,13 @@ package struct RunConfiguration: Sendable, Equatable {
   package internal(set) var evalSteps: Int?
   package internal(set) var saveSteps: Int?
   package internal(set) var saveTotalLimit: Int? = 2
+  /// Whether training goes on while a checkpoint is written.
+  package internal(set) var saveAsync = true
+  /// What checkpoints are compared by; nil: they are not, unless the best is to be loaded.
+  package internal(set) var metricForBestModel: String?
+  /// nil: as the metric's name suggests.
+  package internal(set) var greaterIsBetter: Bool?
+  package internal(set) var loadBestModelAtEnd = false
   package internal(set) var saveType = SaveType.float32
   /// Bytes of the largest file of weights, as long as tensors are smaller.
   package internal(set) var maxShardSize = 5_000_000_000
@@ -120,6 +127,9 @@ package struct RunConfiguration: Sendable, Equatable {
 }
 
 extension RunConfiguration {
+  /// Whether ranks keep memory for a copy of what checkpoints on the way hold.
+  package var copiesCheckpoints: Bool { saveAsync && saveSteps != nil }
+
   /// A number that the program chooses itself unless the user does.
   package enum Automatic: Sendable, Equatable {
     case automatic

@@ -11,6 +11,7 @@ package struct MemoryBudget {
     var weightBytes: Int
     var tokens: Int
     var recomputes: Bool
+    var copiesCheckpoints: Bool
   }
 
   /// The ranks that are shown.
@@ -48,7 +49,8 @@ package struct MemoryBudget {
     own = Way(
       lowRank: configuration.usePeft ? self.adapters : nil,
       weightBytes: configuration.weightType(of: source).byteCount,
-      tokens: configuration.microBatchTokenCount, recomputes: configuration.recompute)
+      tokens: configuration.microBatchTokenCount, recomputes: configuration.recompute,
+      copiesCheckpoints: configuration.copiesCheckpoints)
   }
 
   private func formula(_ way: Way, ranks: Int = 1) -> MemoryFormula {
@@ -58,7 +60,8 @@ package struct MemoryBudget {
       .init(
         tokens: way.tokens, scoredTokens: way.tokens, shards: shards, threads: threads,
         gradients: configuration.gradientBuffers(ranks: ranks), weightBytes: way.weightBytes,
-        lowRank: way.lowRank, recomputes: way.recomputes, rewardElements: rewardElements,
+        lowRank: way.lowRank, recomputes: way.recomputes, savers: way.copiesCheckpoints ? ranks : 0,
+        rewardElements: rewardElements,
         processBytes: MemoryFormula.Workload.processBytes(ranks: ranks)))
   }
 
@@ -70,7 +73,8 @@ package struct MemoryBudget {
     var table = Table([("memory of", .left)] + Self.ranks.map { ("\($0) rank\($0 == 1 ? "" : "s")", .right) })
     var isPassed = false
     func add(_ name: String, _ lowRank: LowRankLayout?, weightBytes: Int) {
-      let way = Way(lowRank: lowRank, weightBytes: weightBytes, tokens: own.tokens, recomputes: own.recomputes)
+      var way = own
+      (way.lowRank, way.weightBytes) = (lowRank, weightBytes)
       let each = Self.ranks.map { formula(way, ranks: $0).totalBytes }
       table.append([name + ", each"] + each.map(MemoryFormula.readable))
       table.append(
@@ -107,6 +111,7 @@ package struct MemoryBudget {
       return formula(way, ranks: ranks).totalBytes <= availableBytes
     }
     var remedies: [String] = []
+    if own.copiesCheckpoints, fits({ $0.copiesCheckpoints = false }) { remedies.append("--save-async false") }
     let few = own.tokens / 4
     if few >= 256, fits({ $0.tokens = few }) { remedies.append("--micro-batch-tokens \(few)") }
     if !own.recomputes, fits({ $0.recomputes = true }) { remedies.append("--recompute true") }

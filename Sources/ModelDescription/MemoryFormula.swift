@@ -10,6 +10,7 @@
 ///     gradients    4 M G                                          training; G is 1 + log₂ of a rank's shares when reproducible
 ///     optimizer    8 M / D                                        training
 ///     masters      4 M / D                                        training of weights of two bytes
+///     saving       4 W + 8 M / D                                  copies that checkpoints are written from while training goes on
 ///     reference    b N                                            when a second model is kept
 ///     beside it    4 (T (k + 2 h) + S (4 h + 2) + 192 V + w)      when the reference runs beside the trained model
 ///     activations  4 T (L k + 2 h)                                training; scoring keeps one layer
@@ -22,6 +23,8 @@
 ///     process      program, libraries, their threads' buffers, tokenizer, rows
 ///     reward model 4 N' + …                                       while another model makes token rewards, what that takes beyond training
 ///
+/// W are the elements of the weights in the files that fall to one of the ranks that write a checkpoint, as
+/// ``WeightFileDivision`` deals them: M / D and what tensors are too large to divide evenly.
 /// S' and R' are the scored tokens and the rows of a rank's part of the data, and N' the elements of the model that token rewards
 /// are of. It is gone before gradients and optimizer take their room, so that it seldom counts.
 /// k is ``ModelDescription/keptPerToken``, 2 h + 2 h_q + 2 h_kv + 2 f + a + 2 for Llama, and b is
@@ -53,6 +56,8 @@ package struct MemoryFormula: Sendable {
     package var lowRank: LowRankLayout?
     /// Whether the backward pass makes activations again.
     package var recomputes: Bool
+    /// Ranks that write checkpoints together, from copies; 0: nothing is copied.
+    package var savers: Int
     /// Rows whose scores the rank holds, and scored tokens in them.
     package var scoreRows = 0
     package var scoreTokens = 0
@@ -71,7 +76,8 @@ package struct MemoryFormula: Sendable {
       purpose: Purpose = .training, tokens: Int, scoredTokens: Int, shards: Int = 1, threads: Int = 1,
       gradients: Int = 1,
       keepsReference: Bool = false, runsReference: Bool = false, weightBytes: Int = 4, lowRank: LowRankLayout? = nil,
-      recomputes: Bool = false, scoreRows: Int = 0, scoreTokens: Int = 0, rewardElements: Int = 0, longest: Int? = nil,
+      recomputes: Bool = false, savers: Int = 0, scoreRows: Int = 0, scoreTokens: Int = 0, rewardElements: Int = 0,
+      longest: Int? = nil,
       logitBudget: Int? = nil, processBytes: Int = Workload.processBytes(ranks: 1),
       threadBytes: Int = 4 << 20
     ) {
@@ -88,6 +94,7 @@ package struct MemoryFormula: Sendable {
       self.weightBytes = weightBytes
       self.lowRank = lowRank
       self.recomputes = recomputes
+      self.savers = savers
       self.scoreRows = scoreRows
       self.scoreTokens = scoreTokens
       self.rewardElements = rewardElements
@@ -134,6 +141,14 @@ package struct MemoryFormula: Sendable {
       add("optimizer", "8 · \(trained) / \(workload.shards)", 8 * shard)
       if bytes < 4, workload.lowRank == nil {
         add("masters", "4 · \(trained) / \(workload.shards)", 4 * shard)
+      }
+      if workload.savers > 0 {
+        let written =
+          workload.lowRank == nil
+          ? WeightFileDivision.files(of: model.parameters, writers: workload.savers).map { files in
+            files.joined().reduce(0) { $0 + $1.count }
+          }.max()! : trained
+        add("saving", "4 · \(written) + 8 · \(trained) / \(workload.shards)", 4 * written + 8 * shard)
       }
     }
     if workload.keepsReference { add("reference", "\(bytes) · \(elements)", bytes * elements) }

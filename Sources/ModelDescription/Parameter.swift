@@ -42,6 +42,17 @@ package struct Parameter: Sendable, Hashable {
   /// Whether files hold it as `[inputs, outputs]`.
   package let isStoredTransposed: Bool
 
+  package init(
+    name: String, shape: [Int], offset: Int, role: Role, layer: Int?, isStoredTransposed: Bool
+  ) {
+    self.name = name
+    self.shape = shape
+    self.offset = offset
+    self.role = role
+    self.layer = layer
+    self.isStoredTransposed = isStoredTransposed
+  }
+
   /// Starts of blocks are multiples of this many elements: 64 bytes of fp32, a cache line.
   package static let alignment = 16
 

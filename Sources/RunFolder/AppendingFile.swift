@@ -19,16 +19,19 @@ package struct AppendingFile: ~Copyable {
     close(descriptor)
   }
 
-  /// Appends `line` and a line feed.
+  /// Appends `line` and a line feed, all of it or nothing: what fits of it on a full disk is taken back.
   package func append(_ line: String) throws {
     var text = line + "\n"
+    let end = lseek(descriptor, 0, SEEK_END)
     try text.withUTF8 { bytes in
       var sent = 0
       while sent < bytes.count {
         let count = Glibc.write(descriptor, bytes.baseAddress! + sent, bytes.count - sent)
         if count < 0 {
           if errno == EINTR { continue }
-          throw FileSystem.error(errno, .writing, path)
+          let number = errno
+          if end >= 0, sent > 0 { _ = ftruncate(descriptor, end) }
+          throw FileSystem.error(number, .writing, path)
         }
         sent += count
       }

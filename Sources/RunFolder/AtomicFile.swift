@@ -33,12 +33,20 @@ package enum AtomicFile {
     }
   }
 
-  package static func write(_ text: String, to path: String) throws {
-    try write(to: path) { try $0.write(text) }
+  @discardableResult
+  package static func write(_ text: String, to path: String) throws -> FileDigest {
+    try write(to: path) { writer in
+      try writer.write(text)
+      return writer.digest
+    }
   }
 
-  package static func write(_ bytes: [UInt8], to path: String) throws {
-    try write(to: path) { try $0.write(bytes) }
+  @discardableResult
+  package static func write(_ bytes: [UInt8], to path: String) throws -> FileDigest {
+    try write(to: path) { writer in
+      try writer.write(bytes)
+      return writer.digest
+    }
   }
 
   /// The path itself, or what it links to. Anything but a regular file (a folder, a device, a pipe) is refused:
@@ -64,8 +72,12 @@ extension AtomicFile {
     private let buffer: UnsafeMutableRawBufferPointer
     private var filled = 0
     private var isOpen = true
+    private var hash = ContentHash()
     /// Bytes taken so far: the offset in the file at which the next byte will lie.
     package private(set) var count = 0
+
+    /// Of the bytes taken so far.
+    package var digest: FileDigest { FileDigest(size: count, hash: hash.hexadecimal) }
 
     fileprivate init(descriptor: Int32, path: String) {
       self.descriptor = descriptor
@@ -80,6 +92,7 @@ extension AtomicFile {
 
     package mutating func write(_ bytes: UnsafeRawBufferPointer) throws {
       count += bytes.count
+      hash.update(bytes)
       if filled + bytes.count > buffer.count { try flush() }
       if bytes.count >= buffer.count {
         try send(bytes)

@@ -20,12 +20,16 @@ package struct AtomicFolder: Sendable {
 
   /// Flushes every file to the disk, then renames. A folder that already has the name is replaced.
   ///
-  /// Replacing takes two renames: between them a reader finds no folder, and a process killed there leaves the
-  /// old one under a temporary name.
+  /// Where the file system cannot exchange two names at once, replacing takes two renames: between them a reader finds no
+  /// folder, and a process killed there leaves the old one under a temporary name.
   package func commit() throws {
     try FileSystem.flush(tree: temporaryPath)
     var replaced: String?
     if FileSystem.kind(of: path) != nil {
+      if FileSystem.exchange(temporaryPath, path) {
+        try FileSystem.flush(folder: FileSystem.parent(of: path))
+        return try FileSystem.remove(temporaryPath)
+      }
       let aside = try TemporaryName.create(beside: path) { mkdir($0, 0o777) }.path
       guard rename(path, aside) == 0 else {
         let number = errno
@@ -65,6 +69,16 @@ package struct AtomicFolder: Sendable {
 }
 
 extension FileSystem {
+  /// Gives each of two files or folders the other's name, in one step; false where that cannot be done.
+  ///
+  /// renameat2(2). Swift does not see it, since glibc declares it for _GNU_SOURCE alone.
+  fileprivate static func exchange(_ path: String, _ other: String) -> Bool {
+    typealias Rename = @convention(c) (Int32, UnsafePointer<CChar>, Int32, UnsafePointer<CChar>, UInt32) -> Int32
+    guard let address = dlsym(nil, "renameat2") else { return false }
+    let exchange: UInt32 = 2
+    return unsafeBitCast(address, to: Rename.self)(AT_FDCWD, path, AT_FDCWD, other, exchange) == 0
+  }
+
   /// Flushes all files of a folder, and those below it, to the disk.
   fileprivate static func flush(tree path: String) throws {
     for name in try contents(ofFolder: path) {

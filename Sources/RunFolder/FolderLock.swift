@@ -57,3 +57,17 @@ package struct FolderLock: Sendable {
     return .cannotCreate(at: path, "the folder is in use by \(holder)")
   }
 }
+
+extension FolderLock {
+  /// Looks whether some process has the lock, without taking it. A lock that is missing is free.
+  ///
+  /// - Throws: ``TregError`` 73 when one has, with its number, host and start.
+  package static func check(_ path: String) throws {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }
+    defer { close(descriptor) }
+    if flock(descriptor, LOCK_SH | LOCK_NB) != 0, errno == EWOULDBLOCK { throw refusal(path) }
+  }
+
+  package static func isHeld(_ path: String) -> Bool { (try? check(path)) == nil }
+}

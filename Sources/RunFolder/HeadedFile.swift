@@ -16,20 +16,22 @@ package struct HeadedFile: Sendable {
   ///   - format: eight ASCII characters.
   ///   - header: an object; the payload's hash is added to it.
   ///   - payload: memory that is written one piece after the other.
+  @discardableResult
   package static func write(
     to path: String, format: String, header: JSONValue, payload: [UnsafeRawBufferPointer]
-  ) throws {
+  ) throws -> FileDigest {
     precondition(format.utf8.count == 8, "a format's name has eight bytes")
     guard case .object(var members) = header else { preconditionFailure("a header is an object") }
     var hash = ContentHash()
     for piece in payload { hash.update(piece) }
     members["payload_hash"] = .string(hash.hexadecimal)
     let text = Array(JSONValue.object(members).text().utf8)
-    try AtomicFile.write(to: path) { file in
+    return try AtomicFile.write(to: path) { file in
       try file.write(format)
       try file.write(valuesOf: [UInt64(text.count).littleEndian])
       try file.write(text)
       for piece in payload { try file.write(piece) }
+      return file.digest
     }
   }
 

@@ -39,6 +39,7 @@ extension RunLayout {
       // Another run may have begun between the check and the lock, and ended before it.
       try check(start)
       for folder in [root, run, logs, errors] { try FileSystem.removeLeftovers(in: folder) }
+      try removeUnfinishedResults()
       try FileSystem.remove(stop)
       for folder in [errors, heartbeats] {
         for name in try FileSystem.contents(ofFolder: folder) { try FileSystem.remove(FileSystem.join(folder, name)) }
@@ -51,11 +52,23 @@ extension RunLayout {
     }
   }
 
+  /// Removes what other processes, of whatever host, have begun of a run's results and did not finish, and the marks by
+  /// which ranks look for each other. Who holds the lock is the only one to write them, and has not begun.
+  private func removeUnfinishedResults() throws {
+    for name in try FileSystem.contents(ofFolder: root) where TemporaryName.target(of: name).map(Self.isResult) == true
+    {
+      try FileSystem.remove(FileSystem.join(root, name))
+    }
+    for name in try FileSystem.contents(ofFolder: run) where name.hasPrefix(Self.markPrefix) {
+      try FileSystem.remove(FileSystem.join(run, name))
+    }
+  }
+
   private func firstContent() throws -> String? {
     let besides: Set = ["run"]
     if let name = try FileSystem.contents(ofFolder: root).first(where: { !besides.contains($0) }) { return name }
     guard FileSystem.kind(of: run) == .folder else { return nil }
-    let passing: Set = ["lock", "stop", "logs", "errors", "ranks"]
+    let passing: Set = ["job.sbatch", "launch.json", "lock", "stop", "logs", "errors", "ranks"]
     // Hidden files are what a killed process left unfinished.
     return try FileSystem.contents(ofFolder: run).first { !passing.contains($0) && !$0.hasPrefix(".") }.map {
       "run/" + $0
@@ -68,7 +81,7 @@ extension RunLayout {
     for name in try FileSystem.contents(ofFolder: root) where Self.isResult(name) {
       try FileSystem.remove(FileSystem.join(root, name))
     }
-    for path in [configuration, facts, status, metrics, skipped] { try FileSystem.remove(path) }
+    for path in [configuration, facts, status, metrics, skipped, best] { try FileSystem.remove(path) }
   }
 
   private static let resultNames: Set = [

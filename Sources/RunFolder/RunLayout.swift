@@ -15,6 +15,12 @@ package struct RunLayout: Sendable, Equatable {
   package var metrics: String { FileSystem.join(run, "metrics.jsonl") }
   /// What each rank did when, for Chrome's and Perfetto's viewers; of runs with `profile`.
   package var trace: String { FileSystem.join(run, "trace.json") }
+  /// The best checkpoint so far, of runs that compare them.
+  package var best: String { FileSystem.join(run, "best.json") }
+  /// What the launcher does.
+  package var launch: String { FileSystem.join(run, "launch.json") }
+  /// The batch script that the launcher submitted.
+  package var batchScript: String { FileSystem.join(run, "job.sbatch") }
   package var lock: String { FileSystem.join(run, "lock") }
   /// A file that users create to end the run after the step, with a checkpoint.
   package var stop: String { FileSystem.join(run, "stop") }
@@ -26,6 +32,9 @@ package struct RunLayout: Sendable, Equatable {
   /// Steps that a guard left out, one line each.
   package var skipped: String { FileSystem.join(run, "skipped.jsonl") }
   package var rewards: String { FileSystem.join(root, "rewards") }
+
+  /// Names of the empty files in ``run`` by which ranks find out who shares it begin so.
+  package static let markPrefix = ".seen-"
 
   package func log(rank: Int) -> String { FileSystem.join(logs, "rank-\(FileNumber.text(rank)).log") }
   package func error(rank: Int) -> String { FileSystem.join(errors, "rank-\(FileNumber.text(rank)).json") }

@@ -27,6 +27,13 @@ enum TemporaryName {
     String(Machine.hostName.map { $0 == "." || $0 == "/" ? "-" : $0 })
   }
 
+  /// The name that an unfinished file or folder was to get; nil for any other name.
+  static func target(of name: String) -> String? {
+    guard name.hasPrefix("."), name.hasSuffix(suffix) else { return nil }
+    let fields = name.dropFirst().dropLast(suffix.count).split(separator: ".", omittingEmptySubsequences: false)
+    return fields.count >= 4 ? fields.dropLast(3).joined(separator: ".") : nil
+  }
+
   /// Whether `name` was left behind by a process of this machine that has ended.
   static func isAbandoned(_ name: String) -> Bool {
     guard name.hasPrefix("."), name.hasSuffix(suffix) else { return false }

@@ -84,24 +84,41 @@ package struct ScoreFolder: Sendable {
     guard names.allSatisfy({ FileSystem.kind(of: FileSystem.join(path, $0)) == .file }) else { return }
     let headers = try names.map { try ScoreShard.header(of: FileSystem.join(path, $0)) }
     guard headers.allSatisfy({ identity.mismatch(with: $0["identity"] ?? nil) == nil }) else { return }
-    let files = zip(names, headers).map { name, header -> JSONValue in
-      return ["file": .string(name), "rows": header["count"] ?? nil, "payload_hash": header["payload_hash"] ?? nil]
+    let files = try zip(names, headers).map { name, header -> JSONValue in
+      [
+        "file": .string(name), "rows": header["count"] ?? nil,
+        "bytes": .integer(try FileSystem.size(of: FileSystem.join(path, name))),
+        "payload_hash": header["payload_hash"] ?? nil,
+      ]
     }
     let manifest: JSONValue = [
-      "identity": identity.json, "shards": .integer(shards), "files": .array(files),
+      "identity": identity.json, "shards": .integer(shards), "rows": .integer(identity.rowCount),
+      "files": .array(files),
     ]
     try AtomicFile.write(manifest.text(.indented(2)) + "\n", to: FileSystem.join(path, Self.manifestName))
   }
 
+  /// What the manifest says of each shard; nil without a manifest.
+  ///
+  /// - Throws: bad data (65) when it is none.
+  private func manifest() throws -> [ManifestEntry]? {
+    let place = FileSystem.join(path, Self.manifestName)
+    guard FileSystem.kind(of: place) == .file else { return nil }
+    guard let value = try? JSONValue(parsing: FileSystem.readBytes(place)), let shards = value["shards"]?.integer,
+      shards > 0, let files = value["files"]?.array, files.count == shards
+    else { throw TregError.badData(at: place, "not a manifest of token rewards") }
+    // Manifests of earlier versions tell no sizes.
+    return files.map { ManifestEntry(bytes: $0["bytes"]?.integer, payloadHash: $0["payload_hash"]?.string) }
+  }
+
+  private struct ManifestEntry {
+    let bytes: Int?
+    let payloadHash: String?
+  }
+
   /// The number of shards of the set in the folder: the manifest's, else the one that the file names tell.
   package func shardCount() throws -> Int? {
-    let manifest = FileSystem.join(path, Self.manifestName)
-    if FileSystem.kind(of: manifest) == .file {
-      guard let value = try? JSONValue(parsing: FileSystem.readBytes(manifest)), let shards = value["shards"]?.integer,
-        shards > 0
-      else { throw TregError.badData(at: manifest, "not a manifest of token rewards") }
-      return shards
-    }
+    if let manifest = try manifest() { return manifest.count }
     let counts = Set(try shardFiles().filter { $0.name.hasSuffix(".rewards") }.map(\.shards))
     guard counts.count <= 1 else {
       throw TregError.badData(
@@ -109,6 +126,30 @@ package struct ScoreFolder: Sendable {
         "shards of several sets stand side by side (of \(counts.sorted().map(String.init).joined(separator: ", of ")))")
     }
     return counts.first
+  }
+
+  /// Whether a shard is the one that the manifest was written for.
+  ///
+  /// - Throws: bad data (65) when it is not: it was made anew, or comes from another set.
+  private func check(_ file: String, against entry: ManifestEntry) throws {
+    let size = try FileSystem.size(of: file)
+    if let bytes = entry.bytes, bytes != size {
+      throw TregError.badData(at: file, "has \(size) bytes, the manifest says \(bytes): not a shard of this set")
+    }
+    let hash = try ScoreShard.header(of: file)["payload_hash"]?.string
+    if let expected = entry.payloadHash, expected != hash {
+      throw TregError.badData(
+        at: file, "has the hash \(hash ?? "none"), the manifest says \(expected): not a shard of this set")
+    }
+  }
+
+  /// The shards of a set that are still to be made; when there are none the manifest is written.
+  ///
+  /// - Throws: bad data (65) when one is stale or damaged, with its name.
+  package func missing(of shards: Int) throws -> [Int] {
+    let missing = try (0..<shards).filter { try finished(shard: $0, of: shards) == nil }
+    if missing.isEmpty { try writeManifestWhenComplete(shards: shards) }
+    return missing
   }
 
   /// The scores of consecutive rows, read from whichever shards hold them.
@@ -119,6 +160,7 @@ package struct ScoreFolder: Sendable {
     guard let shards = try shardCount() else {
       throw TregError.missing(at: path, "no token rewards here; make them with treg rewards")
     }
+    let manifest = try manifest()
     var rows: [RowScores] = []
     for shard in 0..<shards {
       let held = ScoreShard.range(shard: shard, of: shards, rowCount: identity.rowCount)
@@ -129,6 +171,7 @@ package struct ScoreFolder: Sendable {
           at: path,
           "\(ScoreShard.name(shard: shard, of: shards)) is missing: run treg rewards --shard \(shard)/\(shards)")
       }
+      if let manifest { try check(file(shard: shard, of: shards), against: manifest[shard]) }
       rows += finished.rows[wanted.lowerBound - held.lowerBound..<wanted.upperBound - held.lowerBound]
     }
     return rows

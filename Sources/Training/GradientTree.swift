@@ -25,22 +25,22 @@ package final class GradientTree {
   ///
   /// - Parameter make: adds the gradient of a share, counted from 0, to a buffer of zeros; called for each share in order.
   package func sum(
-    into result: FloatBuffer, timeline: StepTimeline, _ make: (_ share: Int, _ buffer: FloatBuffer) -> Void
-  ) {
-    fill(result, 0..<shares, depth: 0, timeline, make)
+    into result: FloatBuffer, timeline: StepTimeline, _ make: (_ share: Int, _ buffer: FloatBuffer) throws -> Void
+  ) rethrows {
+    try fill(result, 0..<shares, depth: 0, timeline, make)
   }
 
   private func fill(
     _ buffer: FloatBuffer, _ range: Range<Int>, depth: Int, _ timeline: StepTimeline,
-    _ make: (_ share: Int, _ buffer: FloatBuffer) -> Void
-  ) {
+    _ make: (_ share: Int, _ buffer: FloatBuffer) throws -> Void
+  ) rethrows {
     guard range.count > 1 else {
       timeline.measure(.optimizer) { buffer.clear() }
-      return make(range.lowerBound, buffer)
+      return try make(range.lowerBound, buffer)
     }
     let middle = range.lowerBound + range.count / 2
-    fill(buffer, range.lowerBound..<middle, depth: depth + 1, timeline, make)
-    fill(branches[depth], middle..<range.upperBound, depth: depth + 1, timeline, make)
+    try fill(buffer, range.lowerBound..<middle, depth: depth + 1, timeline, make)
+    try fill(branches[depth], middle..<range.upperBound, depth: depth + 1, timeline, make)
     timeline.measure(.optimizer) { add(branches[depth], to: buffer) }
   }
 

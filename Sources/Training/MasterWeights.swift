@@ -1,6 +1,7 @@
 import Collectives
 import Compute
 import ModelDescription
+import Reporting
 import RunFolder
 import Transformer
 
@@ -19,10 +20,18 @@ package final class MasterWeights {
   private let ranges: [Range<Int>]
   /// Of the own ranges, which follow each other here; nil where the model's own numbers are the masters.
   private let masters: FloatBuffer?
+  /// Brings the other ranks' parts while the next pass goes on; nil: they are there when ``publish()`` returns.
+  private let arrival: WeightArrival?
+  private var gatherSeconds = 0.0
+  private let stopwatch = Stopwatch()
   /// Numbers that one thread rounds at a time.
   private static let piece = 1 << 18
 
-  init(_ model: Transformer, communicator: Communicator, layout: BucketLayout, areDivided: Bool) {
+  /// - Parameter overlaps: whether what ranks send each other may arrive during the next forward pass. Not so for weights of
+  ///   two bytes, whose norms and biases are widened once all of them are there.
+  init(_ model: Transformer, communicator: Communicator, layout: BucketLayout, areDivided: Bool, overlaps: Bool = false)
+    throws(TregError)
+  {
     self.model = model
     self.communicator = communicator
     self.layout = layout
@@ -32,6 +41,12 @@ package final class MasterWeights {
       masters = FloatBuffer(count: ranges.reduce(0) { $0 + $1.count })
     } else {
       masters = nil
+    }
+    if overlaps, areDivided, masters == nil, communicator.size > 1 {
+      arrival = try WeightArrival(
+        model, values: (model.adapter?.values ?? model.weights.floats!).all, layout: layout, communicator: communicator)
+    } else {
+      arrival = nil
     }
     if let masters {
       forEachRange { range, place in
@@ -56,10 +71,12 @@ package final class MasterWeights {
   package var stepped: UnsafeMutablePointer<Float> { masters?.pointer ?? whole!.pointer }
   package var areCompact: Bool { masters != nil }
 
-  /// Collective: makes what the masters have become the model's weights, on all ranks.
+  /// Collective: makes what the masters have become the model's weights, on all ranks. They may still be arriving: passes wait
+  /// for what they read, and for all others there is ``settle()``.
   ///
   /// - Throws: 79 naming a tensor with a number that is too large for the weights' type.
   func publish() throws {
+    if let arrival { return try arrival.begin() }
     guard masters != nil else { return try gather(whole!.all) }
     let isFinite = round()
     try communicator.agree { if !isFinite { throw overflow() } }
@@ -67,9 +84,17 @@ package final class MasterWeights {
     model.weightsChanged()
   }
 
+  /// Collective: returns when the published weights are on all ranks.
+  package func settle() throws { try arrival?.finish() }
+
+  /// Seconds that this rank stood still for weights on their way.
+  var waitedSeconds: Double { arrival?.waitedSeconds ?? gatherSeconds }
+
   /// Collective: every rank's ranges to all.
   private func gather<Element: BitwiseCopyable>(_ buffer: UnsafeMutableBufferPointer<Element>) throws {
+    let start = stopwatch.seconds
     if areDivided { try communicator.allGather(buffer, layout: layout) }
+    gatherSeconds += stopwatch.seconds - start
   }
 
   /// Rounds what is owned into the model; whether all of it fits.
@@ -115,6 +140,7 @@ package final class MasterWeights {
 
   /// Collective: all masters, in the model's own buffer or in `room`, which is overwritten then.
   package func all(in room: FloatBuffer) throws -> FloatBuffer {
+    try settle()
     guard let masters else { return whole! }
     forEachRange { range, place in
       room.slice(range).update(fromContentsOf: masters.slice(place..<place + range.count))
@@ -129,6 +155,7 @@ package final class MasterWeights {
   ///   - room: where they are read to, unless the model's own buffer takes them.
   ///   - read: fills a buffer; called on rank 0 alone.
   func restore(in room: FloatBuffer, _ read: (UnsafeMutableBufferPointer<Float>) throws -> Void) throws {
+    try settle()
     let values = whole ?? room
     try communicator.agree { if communicator.rank == 0 { try read(values.all) } }
     try communicator.broadcast(values.all, from: 0)

@@ -1,3 +1,4 @@
+import Compute
 import OrderedJSON
 import RunFolder
 
@@ -10,15 +11,27 @@ package enum OptimizerFile {
 
   package static func name(rank: Int, of ranks: Int) -> String { "optimizer-\(FileNumber.text(rank, of: ranks)).bin" }
 
-  package static func write(_ optimizer: AdamW, to path: String) throws {
-    let header: JSONValue = [
-      "step": .integer(optimizer.step),
-      "ranges": .array(optimizer.ranges.map { [.integer($0.lowerBound), .integer($0.upperBound)] }),
-    ]
-    try HeadedFile.write(
-      to: path, format: format, header: header,
-      payload: [UnsafeRawBufferPointer(optimizer.mean.all), UnsafeRawBufferPointer(optimizer.square.all)])
+  @discardableResult
+  package static func write(_ optimizer: AdamW, to path: String) throws -> FileDigest {
+    try write(
+      step: optimizer.step, ranges: optimizer.ranges, mean: optimizer.mean, square: optimizer.square, to: path)
   }
+
+  /// The same of moments that were copied from an optimizer.
+  static func write(
+    step: Int, ranges: [Range<Int>], mean: FloatBuffer, square: FloatBuffer, to path: String
+  ) throws -> FileDigest {
+    let header: JSONValue = [
+      "step": .integer(step),
+      "ranges": .array(ranges.map { [.integer($0.lowerBound), .integer($0.upperBound)] }),
+    ]
+    return try HeadedFile.write(
+      to: path, format: format, header: header,
+      payload: [UnsafeRawBufferPointer(mean.all), UnsafeRawBufferPointer(square.all)])
+  }
+
+  /// Refuses a file that is damaged or of another format.
+  static func check(_ path: String) throws { _ = try HeadedFile(readingFrom: path, format: format) }
 
   /// Copies what the file holds of the optimizer's ranges into it.
   ///

@@ -63,8 +63,17 @@ package struct RewardJob {
     Console.print(configuration.out)
   }
 
-  private func make(writingRecords: Bool, overwriting: Bool) throws -> ScoreMaker.Summary {
-    let speaks = communicator.rank == 0
+  /// What the job's scores are made from.
+  private struct Inputs {
+    let source: ModelSource
+    let tokenizer: Tokenizer
+    let pairTokenizer: PairTokenizer
+    let rewards: TokenRewardSource
+    let data: RunTokens
+    let folder: ScoreFolder
+  }
+
+  private func readInputs(speaks: Bool) throws -> Inputs {
     let source = try ModelSource.open(configuration.model)
     let tokenizer = try source.tokenizer()
     let limits = try LengthLimits(maxLength: configuration.maxLength, maxPromptLength: configuration.maxPromptLength)
@@ -79,7 +88,35 @@ package struct RewardJob {
       modelHash: try source.contentHash, dataHash: data.tokens.contentHash, rowCount: data.pairs.count,
       template: rewards.template, rewardModelHash: rewards.modelHash, weights: configuration.weightType(of: source),
       maxLength: configuration.maxLength, maxPromptLength: configuration.maxPromptLength)
-    let folder = ScoreFolder(configuration.out, identity: identity)
+    return Inputs(
+      source: source, tokenizer: tokenizer, pairTokenizer: pairTokenizer, rewards: rewards, data: data,
+      folder: ScoreFolder(configuration.out, identity: identity))
+  }
+
+  /// Prints, as one JSON object, which shards of a set are still to be made; a whole set gets its manifest. Made by one
+  /// process before and after jobs that make the shards.
+  ///
+  /// - Parameter replacing: removes all shards first.
+  /// - Throws: 65 when a finished shard is stale or damaged, 73 when a set with another number of shards is there.
+  package func survey(shards: Int, replacing: Bool) throws {
+    let inputs = try readInputs(speaks: false)
+    let folder = inputs.folder
+    try folder.prepare(shards: shards, replacing: replacing)
+    try FileSystem.removeLeftovers(in: configuration.out)
+    if replacing { for shard in 0..<shards { try folder.remove(shard: shard, of: shards) } }
+    let missing = try folder.missing(of: shards)
+    let report: JSONValue = [
+      "shards": .integer(shards), "rows": .integer(inputs.data.pairs.count),
+      "missing": .array(missing.map { .integer($0) }),
+    ]
+    Console.print(report.text())
+  }
+
+  private func make(writingRecords: Bool, overwriting: Bool) throws -> ScoreMaker.Summary {
+    let speaks = communicator.rank == 0
+    let inputs = try readInputs(speaks: speaks)
+    let (source, tokenizer, pairTokenizer) = (inputs.source, inputs.tokenizer, inputs.pairTokenizer)
+    let (rewards, data, folder) = (inputs.rewards, inputs.data, inputs.folder)
     try folder.prepare(shards: part.count, replacing: overwriting)
     if overwriting { try folder.remove(shard: part.index, of: part.count) }
     let maker = ScoreMaker(folder: folder, pairs: data.pairs)

@@ -63,22 +63,20 @@ struct StepLoop {
 
   /// Collective: runs until the last step, or until somebody asks to stop; then a checkpoint is there.
   ///
-  /// - Parameters:
-  ///   - entering: called with the number of each step, from 1, as it begins.
-  ///   - save: writes a checkpoint of the steps done, with the tokens seen.
+  /// - Parameter entering: called with the number of each step, from 1, as it begins.
   mutating func run(
-    status: inout RunStatus, entering: (Int) -> Void, save: (Int, Int) throws -> Void
+    status: inout RunStatus, checkpoints: RunCheckpoints, entering: (Int) -> Void
   ) throws -> StopReason? {
     let configuration = setup.configuration
     let total = plan.stepCount
-    let writer = communicator.rank == 0 ? try MetricsWriter(layout.metrics, resumedStep: step) : nil
+    let records = try RunRecords(
+      layout, resumedStep: step, writesMetrics: communicator.rank == 0, writesStatus: group.leads)
     let skipped = SkippedSteps(
       layout, resumedStep: step, maximum: configuration.maxSkippedSteps, speaks: communicator.rank == 0)
     var progress = Progress("training", total: max(total, 1), from: step, isSpeaking: communicator.rank == 0)
     var window = Window(timeline)
-    var saved = step
     status.state = .training
-    if step == 0, configuration.evalSteps != nil { try evaluate(writer) }
+    if step == 0, configuration.evalSteps != nil { try evaluate(records, checkpoints) }
     while step < total {
       entering(step + 1)
       timeline.begin(step: step + 1)
@@ -93,32 +91,39 @@ struct StepLoop {
         let line = try window.line(
           step: step, epoch: plan.epochs(afterSteps: step), tokenCount: tokenCount, timeline: timeline,
           productRate: productRate, communicator: communicator, skipped: trainer.stepGuard.skippedCount)
-        try writer?.append(line)
+        try records.append(line)
         window = Window(timeline)
         status.step = step
         status.epoch = plan.epochs(afterSteps: step)
-        if group.leads { try status.write(to: layout.status) }
+        try records.write(&status)
         progress.update(step, details: Self.details(line))
       } else {
         progress.update(step, isLogged: false)
       }
-      if let every = configuration.evalSteps, step % every == 0 || step == total { try evaluate(writer) }
+      if let every = configuration.evalSteps, step % every == 0 || step == total {
+        try evaluate(records, checkpoints)
+      }
+      let (reason, isBusy) = try vote(checkpoints)
+      if !isBusy { try checkpoints.finish() }
+      if let reason, step < total {
+        progress.finish()
+        try checkWeights()
+        try checkpoints.saveForStop(step: step, tokenCount: tokenCount)
+        return reason
+      }
       if let every = configuration.saveSteps, step % every == 0 {
         try checkWeights()
-        try save(step, tokenCount)
-        saved = step
+        try records.settle()
+        try checkpoints.save(step: step, tokenCount: tokenCount, isLast: step == total)
       }
-      if let reason = try stopReason(), step < total {
-        progress.finish()
-        if saved < step {
-          try checkWeights()
-          try save(step, tokenCount)
-        }
-        return reason
+      if status.message != checkpoints.warning {
+        status.message = checkpoints.warning
+        try records.write(&status)
       }
     }
     progress.finish()
-    try writer?.flush()
+    try checkpoints.finish()
+    try communicator.agree { try records.flush() }
     try checkWeights()
     return nil
   }
@@ -166,22 +171,24 @@ struct StepLoop {
     return rows
   }
 
-  private func evaluate(_ writer: borrowing MetricsWriter?) throws {
+  private func evaluate(_ records: RunRecords, _ checkpoints: RunCheckpoints) throws {
     guard let held else { return }
     let metrics = try trainer.evaluate(held)
     var line = MetricsLine(step: step, epoch: plan.epochs(afterSteps: step), isEvaluation: true)
     metrics.fill(&line)
+    checkpoints.evaluated(step: step, line)
     guard communicator.rank == 0 else { return }
-    try writer?.append(line)
+    try records.append(line)
     Console.note("evaluation after step \(step): \(Self.details(line))")
   }
 
-  /// Collective: the most urgent reason that any rank has.
-  private func stopReason() throws -> StopReason? {
+  /// Collective: the most urgent reason to stop that any rank has, and whether any still writes its part of a checkpoint.
+  private func vote(_ checkpoints: RunCheckpoints) throws -> (reason: StopReason?, isBusy: Bool) {
     var reason = Int64(stop.reason?.rawValue ?? 0)
     if reason == 0, group.leads, FileSystem.kind(of: layout.stop) != nil { reason = Int64(StopReason.file.rawValue) }
-    try communicator.maximum(&reason)
-    return StopReason(rawValue: Int(reason))
+    var votes = [reason, checkpoints.isBusy ? 1 : 0]
+    try communicator.maximum(&votes)
+    return (StopReason(rawValue: Int(votes[0])), votes[1] > 0)
   }
 
   private static func details(_ line: MetricsLine) -> String {

@@ -67,6 +67,12 @@ package final class StepTimeline {
     return try Pulse.during(part.name, body)
   }
 
+  /// Counts seconds that a part stood still for another one as that other's.
+  package func move(_ seconds: Double, from part: Part, to other: Part) {
+    totals[index(part)] -= seconds
+    totals[index(other)] += seconds
+  }
+
   /// This rank's lane of a trace in the format of Chrome's and Perfetto's viewers, one event per line, commas between.
   package func trace(rank: Int, host: String) -> String {
     var lines: [JSONValue] = [

@@ -66,7 +66,8 @@ package final class Trainer {
   ///   - control: what is done to token rewards before the objective sees them.
   ///   - virtual: the shares of a batch; nil: one for each rank.
   ///   - wire: how summands travel between hosts.
-  ///   - overlapsExchange: whether gradients leave while the last backward pass of a step goes on; the same bits either way.
+  ///   - overlapsExchange: whether gradients leave while the last backward pass of a step goes on, and stepped weights arrive
+  ///     during the next forward pass; the same bits either way.
   ///   - layout: how the flat gradient is cut into buckets; nil: as is best.
   ///   - timeline: is told what the parts of a step take.
   package init(
@@ -106,7 +107,8 @@ package final class Trainer {
     gradients = FloatBuffer(count: count)
     summing = try GradientExchange(
       model, gradients: gradients, layout: layout, wire: wire, overlaps: overlapsExchange, communicator: communicator)
-    masters = MasterWeights(model, communicator: communicator, layout: layout, areDivided: areDivided)
+    masters = try MasterWeights(
+      model, communicator: communicator, layout: layout, areDivided: areDivided, overlaps: overlapsExchange)
     optimizer = AdamW(
       model.trained, ranges: division.ranges(of: communicator.rank), options: adamW, workers: model.workers)
     stepGuard = StepGuard(guarding)
@@ -133,7 +135,10 @@ package final class Trainer {
   ///
   /// - Throws: 76 on all ranks, naming one that differs.
   package func checkWeights() throws {
-    try timeline.measure(.communication) { try weightCheck.verify() }
+    try timeline.measure(.communication) {
+      try masters.settle()
+      try weightCheck.verify()
+    }
   }
 
   /// Collective: one optimizer step, or, where the gradient is not finite or a spike, none: then no weight and no moment
@@ -226,9 +231,9 @@ package final class Trainer {
     precondition(shares.count == virtual.own.count && shares.last?.upperBound == pairs.count, "rows of every share")
     var parts: [PreferenceMetrics] = []
     var spoils = drill?.spoilsGradient(step: optimizer.step + 1) ?? false
-    tree.sum(into: gradients, timeline: timeline) { share, buffer in
+    try tree.sum(into: gradients, timeline: timeline) { share, buffer in
       parts.append(
-        addGradient(
+        try addGradient(
           of: pairs[shares[share]], scores: scores.isEmpty ? [] : scores[shares[share]], globalCount: globalCount,
           to: buffer, isSpoilt: spoils))
       spoils = false
@@ -267,13 +272,15 @@ package final class Trainer {
   private func addGradient(
     of pairs: ArraySlice<TokenizedPair>, scores: ArraySlice<RowScores>, globalCount: Int, to gradients: FloatBuffer,
     isSpoilt: Bool
-  ) -> PreferenceMetrics {
+  ) throws -> PreferenceMetrics {
     var metrics = newMetrics
     if isSpoilt, pairs.isEmpty { gradients.pointer[0] = .nan }
     let batches = Division.microBatches(
       Array(pairs.indices), costs: pairs.map(\.tokenCount), maxTokens: microBatchTokens)
     for (number, batch) in batches.enumerated() {
+      let waited = masters.waitedSeconds
       let (packed, statistics) = timeline.measure(.forward) { forward(batch.map { pairs[$0] }, forBackward: true) }
+      timeline.move(masters.waitedSeconds - waited, from: .forward, to: .communication)
       var coefficients = TargetCoefficients(zerosFor: statistics)
       for (tree, index) in batch.enumerated() {
         let (chosen, rejected) = (packed.targets(tree: tree, sequence: 0), packed.targets(tree: tree, sequence: 1))
@@ -285,6 +292,8 @@ package final class Trainer {
         coefficients.set(rejected, own.rejected)
       }
       if isSpoilt, number == 0 { coefficients.logProbs[0] = .nan }
+      // Weights are there now; what this rank sends may not be through, and gradients come next.
+      if number == batches.count - 1 { try timeline.measure(.communication) { try masters.settle() } }
       timeline.measure(.backward) {
         // Shares' gradients are summed before anything can leave.
         guard number == batches.count - 1, !virtual.isReproducible else {
@@ -302,6 +311,8 @@ package final class Trainer {
 
   /// Collective: makes what this rank owns of ``gradients`` the sum over ranks.
   func sumOverRanks() throws {
+    // A rank without rows has not waited for weights yet.
+    try masters.settle()
     let layout = summing.layout
     if virtual.isReproducible {
       for bucket in layout.buckets.indices {

@@ -32,6 +32,7 @@ package final class TrainingRun {
   private let start: Start
   private let stop: StopRequest
   private let layout: RunLayout
+  private let bestMetric: BestMetric?
   /// What the run is doing, for reports of failures.
   private var phase: StaticString = "start" { didSet { Pulse.enter(phase) } }
   private var step: Int? { didSet { Pulse.enter(step: step) } }
@@ -52,6 +53,7 @@ package final class TrainingRun {
     self.start = start
     self.stop = stop
     layout = RunLayout(configuration.out)
+    bestMetric = try communicator.agree { try BestMetric(configuration) }
     drill = try Drill(environment: environment, ranks: communicator.size)
     let layout = layout
     Pulse.enter("reading")
@@ -100,7 +102,7 @@ package final class TrainingRun {
   private func train(_ group: FolderGroup, status: inout RunStatus) throws -> ExitCode {
     let workers = Workers(threads: setup.threads)
     let store = CheckpointStore(group: group, communicator: communicator)
-    let resumed: (state: RunState, path: String)? =
+    let resumed: CheckpointStore.Found? =
       if case .resume(let name) = start { try store.find(name) } else { nil }
     if let resumed { try communicator.agree { try check(resumed.state) } }
 
@@ -140,18 +142,22 @@ package final class TrainingRun {
     var loop = try StepLoop(
       setup: setup, trainer: trainer, timeline: timeline, scores: scores, heldScores: heldScores, layout: layout,
       group: group, stop: stop, startStep: resumed?.state.step ?? 0, tokenCount: resumed?.state.tokenCount ?? 0)
-    let files = TrainedModelFiles(setup.source, model: model, shardBytes: configuration.maxShardSize)
-    func save(_ step: Int, _ tokens: Int) throws {
-      phase = "saving"
-      let state = RunState(
+    let writer = CheckpointWriter(
+      group: group, communicator: communicator,
+      files: TrainedModelFiles(setup.source, model: model, shardBytes: configuration.maxShardSize), trainer: trainer)
+    let checkpoints = RunCheckpoints(
+      writer: writer, group: group, communicator: communicator, configuration: configuration, metric: bestMetric,
+      resumed: resumed
+    ) { [setup, configuration, communicator] step, tokens in
+      RunState(
         step: step, totalSteps: setup.plan.stepCount, tokenCount: tokens, ranks: communicator.size,
         threads: setup.threads, division: trainer.division, dataHash: setup.train.tokens.contentHash,
         modelHash: setup.modelHash, scoreHash: scoreHash, arithmetic: Arithmetic.kind,
-        configuration: configuration.yamlText, guardState: trainer.stepGuard.json)
-      try store.save(state, trainer: trainer, files: files, limit: configuration.saveTotalLimit)
-      phase = "training"
+        configuration: configuration.yamlText)
     }
-    let reason = try loop.run(status: &status, entering: { self.step = $0 }, save: save)
+    checkpoints.guardState = { trainer.stepGuard.json }
+    checkpoints.savingChanged = { [unowned self] in self.phase = $0 ? "saving" : "training" }
+    let reason = try loop.run(status: &status, checkpoints: checkpoints) { self.step = $0 }
     if configuration.profile { try writeTrace(timeline) }
     if let reason {
       status.state = .stopped
@@ -161,6 +167,7 @@ package final class TrainingRun {
       return reason.exitCode
     }
     phase = "saving"
+    if configuration.loadBestModelAtEnd { try loadBest(checkpoints.best, after: loop.step, store, trainer) }
     let type = StorageType(rawValue: configuration.saveType.rawValue)!
     let values = try trainer.trainedValues()
     try communicator.agree {
@@ -171,9 +178,26 @@ package final class TrainingRun {
       }
     }
     status.state = .done
+    status.message = checkpoints.warning
     try leaderDoes(group) { try status.write(to: layout.status) }
     if speaks { Console.print(layout.root) }
     return .done
+  }
+
+  /// Collective: takes the best checkpoint's weights for the trained model. Where they are gone the last ones stay, with a
+  /// warning: they are better than none.
+  private func loadBest(
+    _ best: BestCheckpoint?, after step: Int, _ store: CheckpointStore, _ trainer: Trainer
+  ) throws {
+    guard let best, best.step != step else { return }
+    let path = try communicator.share(from: 0) { layout.checkpoint(step: best.step) }
+    if case .failure(let damage) = try store.look(at: path) {
+      return note(
+        "WARNING: the trained model is that of the last step: checkpoint-\(best.step), the best, cannot be read: \(damage.reason)"
+      )
+    }
+    try store.loadWeights(from: path, into: trainer)
+    note("the trained model is that of step \(best.step), the best by \(best.metric)")
   }
 
   /// Collective: all ranks' lanes in one file.

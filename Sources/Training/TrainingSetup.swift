@@ -47,7 +47,7 @@ struct TrainingSetup {
     virtual =
       try configuration.reproducible
       ? VirtualRanks(reproducible: configuration.virtualRanks, communicator) : VirtualRanks(communicator)
-    overlapChoice = ["yes": true, "no": false][environment["TREG_OVERLAP"] ?? ""]
+    overlapChoice = try Self.overlapChoice(environment)
     threads = configuration.threadCount(environment: environment)
     microBatchTokens = configuration.microBatchTokenCount
     let objective = try configuration.objective()
@@ -131,7 +131,19 @@ struct TrainingSetup {
       microBatchTokens: microBatchTokens, timeline: timeline)
   }
 
-  /// Between hosts gradients travel while ranks compute. Inside one host, sums take the cores' time, and nothing is gained.
+  private static func overlapChoice(_ environment: [String: String]) throws -> Bool? {
+    switch environment["TREG_OVERLAP"] ?? "" {
+    case "": return nil
+    case "yes": return true
+    case "no": return false
+    case let other:
+      throw TregError(
+        .configuration, at: "TREG_OVERLAP", "expected yes or no, found \"\(other)\"", isOnAllRanks: true)
+    }
+  }
+
+  /// Between hosts gradients and weights travel while ranks compute. Inside one host, sums take the cores' time, and nothing
+  /// is gained.
   private var overlapsExchange: Bool { overlapChoice ?? (communicator.hostCount > 1) }
 
   /// The frozen model.
@@ -209,7 +221,8 @@ struct TrainingSetup {
       gradients: configuration.gradientBuffers(ranks: communicator.size), keepsReference: keepsSecondCopy,
       runsReference: objective.needs.referenceVocabulary,
       weightBytes: configuration.weightType(of: source).byteCount, lowRank: lowRank,
-      recomputes: configuration.recompute, scoreRows: scores.rows,
+      recomputes: configuration.recompute, savers: configuration.copiesCheckpoints ? communicator.size : 0,
+      scoreRows: scores.rows,
       scoreTokens: scores.tokens, rewardElements: configuration.rewards == nil ? rewardSource?.modelElements ?? 0 : 0,
       longest: longest,
       processBytes: MemoryFormula.Workload.processBytes(ranks: communicator.size))

@@ -21,6 +21,10 @@ package final class Transformer {
   /// `1 / layerCount` of their memory, for most of a forward pass more.
   package var recomputes = false
 
+  /// Called before a forward pass reads a range of ``trained``: ranges follow each other from the end of the buffer, where the
+  /// embedding is, to its front. So a pass can begin while weights still arrive.
+  package var awaitWeights: ((Range<Int>) -> Void)?
+
   private let values: ModelWeights
   private let shape: ModelShape
   private let layers: [Layer]
@@ -116,6 +120,8 @@ package final class Transformer {
     for index in rotary.indices { rotary[index].reserve(batch) }
     room.reserve(batch, forBackward: forBackward, recomputes: recomputes)
     let input = room.input(0, kept: forBackward)
+    let arriving = awaitWeights == nil ? [] : layerRanges
+    if let first = arriving.first { awaitWeights?(first.upperBound..<trained.bufferCount) }
     for (row, token) in batch.tokens.enumerated() {
       weights.read(
         from: shape.embedding + Int(token) * shape.width, count: shape.width, into: input + row * shape.width)
@@ -137,11 +143,13 @@ package final class Transformer {
     let items = attention.forwardItems(batch)
     defer { Pulse.enter(layer: nil) }
     for (index, layer) in layers.enumerated() {
+      if !arriving.isEmpty { awaitWeights?(arriving[index]) }
       Pulse.enter(layer: index)
       layer.forward(
         batch, kept: room.layer(index, kept: forBackward), y: room.input(index + 1, kept: forBackward), room: room,
         rotary: layer.weights.rope.map { rotations[$0] }, attentionItems: items)
     }
+    if let last = arriving.last { awaitWeights?(0..<last.lowerBound) }
     return room.input(layers.count, kept: forBackward)
   }
 

@@ -16,8 +16,24 @@ struct Doctor: ParsableCommand {
 
   @OptionGroup var options: RunOptions
 
+  @Flag(
+    help: ArgumentHelp(
+      "Describe this host as treg-launch compares hosts: program, MPI, room, clock, networks, hashes of inputs.",
+      visibility: .hidden))
+  var host = false
+
+  @Flag(help: ArgumentHelp("With --host: as one JSON object.", visibility: .hidden))
+  var json = false
+
   func run() throws {
     var options = options
+    if host {
+      let environment = ProcessInfo.processInfo.environment
+      let configuration = Result { try options.parse(requiring: []).configuration }
+        .mapError { $0 as? TregError ?? TregError(.bug, "\($0)") }
+      Console.print(try HostReport(environment: environment).json(configuration).text(json ? .line : .indented(2)))
+      return
+    }
     if let model = options.settings.first, !model.hasPrefix("-") {
       options.settings.removeFirst()
       options.settings = ["--model", model] + options.settings

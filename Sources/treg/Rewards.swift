@@ -23,8 +23,21 @@ struct Rewards: ParsableCommand {
   @Flag(help: "Make shards anew that are in the folder already.")
   var overwrite = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Say which of n shards are missing, and close the set when none is.", valueName: "n", visibility: .hidden))
+  var survey: Int?
+
   func run() throws {
+    InputWatch.startIfAsked()
     let parsed = try options.parse(requiring: ["model", "data", "out"])
+    if let survey {
+      guard survey > 0, shard == nil else { throw TregError.usage("--survey n goes without --shard, and n is above 0") }
+      try RewardJob(
+        parsed.configuration, shard: nil, communicator: .solo(), environment: ProcessInfo.processInfo.environment
+      ).survey(shards: survey, replacing: overwrite)
+      return
+    }
     let part = try ShardChoice(shard, environment: ProcessInfo.processInfo.environment)
     try Session.run(layout: nil, isShardJob: part != nil) { communicator, environment in
       if communicator.rank == 0 { parsed.noteIgnored() }

@@ -22,7 +22,7 @@ struct RunOptions: ParsableArguments {
     requiring: [String], over: [String] = [],
     otherFlags: [String] = [
       "--resume", "--overwrite", "--dry-run", "--jsonl", "--shard", "--summary-json", "--summary", "--row", "--ids",
-      "--dtype",
+      "--dtype", "--survey", "--host", "--json",
     ]
   ) throws -> RunConfiguration.Parsed {
     try RunConfiguration.parse(

@@ -1,4 +1,5 @@
 import Collectives
+import Compute
 import Foundation
 import Reporting
 import RunFolder
@@ -13,6 +14,7 @@ enum Session {
     layout: RunLayout?, isShardJob: Bool = false, _ body: (Communicator, [String: String]) throws -> ExitCode
   ) throws -> Never {
     let environment = ProcessInfo.processInfo.environment
+    try checkProducts(environment)
     Pulse.enter("joining the ranks")
     try Watchdog.begin(
       environment: environment, rank: RankEnvironment.expectedRank(environment, isShardJob: isShardJob),
@@ -41,5 +43,16 @@ enum Session {
     // The work is done, and its result is told; MPI's own troubles change nothing any more.
     do { try communicator.finalize() } catch { Console.note("treg: \(Console.line(of: error))") }
     exit(code.rawValue)
+  }
+
+  /// A choice of products that could not be followed must not count as none.
+  private static func checkProducts(_ environment: [String: String]) throws {
+    guard let text = environment["TREG_PRODUCTS"], !text.isEmpty else { return }
+    guard let kernels = MatrixMultiply.Kernels(rawValue: text) else {
+      throw TregError.configuration(at: "TREG_PRODUCTS", "expected own or blas, found \"\(text)\"")
+    }
+    guard kernels == MatrixMultiply.kernels else {
+      throw TregError.configuration(at: "TREG_PRODUCTS", "this processor cannot run products of \(text)")
+    }
   }
 }

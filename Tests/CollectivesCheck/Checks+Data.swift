@@ -86,6 +86,20 @@ extension Checks {
       }
     }
     expect(bytes == expected, "allGather of buckets")
+
+    // Bucket by bucket from the last one, each there when it was waited for, the others under way.
+    var again = (0..<count).map { UInt8(truncatingIfNeeded: Self.bits(ranks.rank, $0, 9)) }
+    try again.withUnsafeMutableBufferPointer { again in
+      let stream = try ShardStream(copying: again, ranks)
+      let order = Array(layout.buckets.indices.reversed())
+      let marks = try order.map { try stream.extend(layout.strips(of: $0)) }
+      for (bucket, mark) in zip(order, marks) {
+        try stream.wait(for: mark)
+        let range = layout.buckets[bucket]
+        expect(range.allSatisfy { again[$0] == expected[$0] }, "bucket \(bucket) after wait(for:)")
+      }
+      try stream.finish()
+    }
   }
 
   /// To the nearest number of eight bits of fraction, the even one of two.

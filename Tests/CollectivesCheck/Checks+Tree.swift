@@ -16,9 +16,6 @@ extension Checks {
         let own = shards[ranks.rank]
         expect(values[own] == truth[own], "treeReduceScatter of \(length), \(name)")
       }
-      var values = (0..<length).map { Self.float(ranks.rank, $0, 11) }
-      try values.withUnsafeMutableBufferPointer { try ranks.treeSum($0) }
-      expect(values == truth, "treeSum of \(length)")
     }
   }
 

@@ -85,7 +85,7 @@ import Testing
 
   /// Configurations that TRL 1.16 writes out hold every key; those that say nothing else than what is done here are taken.
   @Test(arguments: [
-    "metric_for_best_model: null", "greater_is_better: null", "ignore_data_skip: false", "debug: ''",
+    "ignore_data_skip: false", "debug: ''",
     "optim_target_modules: null", "truncation_mode: keep_start", "f_alpha_divergence_coef: 0.5",
     "ref_model_mixup_alpha: 0.6", "ref_model_sync_steps: 512", "lora_target_parameters: null",
     "use_bnb_nested_quant: false", "f_divergence_type: reverse_kl", "train_sampling_strategy: random",

@@ -243,35 +243,67 @@ extension EndToEndTests {
       #expect(run.complaints.first?.contains("disk/out") == true)
     }
 
-    /// 700 KB hold the rewards and the first checkpoint, but not the second.
-    @Test(.enabled(if: canMount, "needs a user namespace to mount in"), arguments: [1, 2])
-    func aFullDiskLeavesWhatWasThere(ranks: Int) throws {
+    /// 700 KB hold the rewards, the first checkpoint and the trained model, but not the second checkpoint; less the size of
+    /// the trained model, they do not hold that either.
+    @Test(
+      .enabled(if: canMount, "needs a user namespace to mount in"),
+      arguments: [(1, 700, 0), (2, 700, 0), (1, 560, 74), (2, 560, 74)])
+    func trainingGoesOnWhileTheDiskIsFull(ranks: Int, kilobytes: Int, exitCode: Int32) throws {
       if ranks > 1, withoutMPI { return }
       let scratch = try Scratch()
       let disk = scratch.path("disk")
       try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: true)
       let run = try onDisk(
-        disk, options: "size=700k",
+        disk, options: "size=\(kilobytes)k",
         Tiny.train(disk + "/out", "--save-steps", "1", "--save-total-limit", "9"), ranks: ranks,
         then:
-          "find \(disk) -type f | sort; cmp \(disk)/out/checkpoint-1/tokenizer.json \(Tiny.model)/tokenizer.json && echo intact"
+          "find \(disk) -type f | sort; cat \(disk)/out/run/status.json; cmp \(disk)/out/checkpoint-1/tokenizer.json \(Tiny.model)/tokenizer.json && echo intact"
       )
+      #expect(run.exitCode == exitCode, "\(run.errors)\(run.output)")
+      let warnings = run.errors.split(separator: "\n").filter { $0.hasPrefix("WARNING: checkpoint-") }
+      #expect(warnings.count == 9, "\(run.errors)")
+      for (number, warning) in warnings.enumerated() {
+        #expect(warning.contains("checkpoint-\(number + 2) could not be written (") && warning.contains("disk full"))
+        #expect(warning.hasSuffix("training goes on, checkpoint-1 stays"), "\(warning)")
+      }
+      #expect(run.output.contains("checkpoint-1/state/manifest.json") && run.output.contains("intact"), "\(run.output)")
+      let files = run.output.split(separator: "\n").filter { $0.hasPrefix(disk) }
+      #expect(!files.isEmpty && files.allSatisfy { !$0.contains(".unfinished") }, "\(run.output)")
+      if exitCode == 0 {
+        #expect(run.output.contains("checkpoint-10 could not be written"), "status.json tells it: \(run.output)")
+      } else {
+        #expect(run.complaints.count == 1 && run.complaints[0].contains("disk full while writing"), "\(run.errors)")
+        #expect(files.allSatisfy { !$0.contains("/out/model") }, "\(run.output)")
+      }
+    }
+
+    /// A run that is asked to stop and cannot write its checkpoint has failed.
+    @Test(.enabled(if: canMount, "needs a user namespace to mount in"))
+    func aStopWithoutItsCheckpointIsAnError() throws {
+      let scratch = try Scratch()
+      let disk = scratch.path("disk")
+      try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: true)
+      let run = try onDisk(
+        disk, options: "size=300k",
+        Tiny.train(disk + "/out", "--max-steps", "100000", "--loss-type", "simpo", "--treg-alpha", "0"),
+        meanwhile:
+          "for i in $(seq 1000); do [ -s \(disk)/out/run/metrics.jsonl ] && break; sleep 0.02; done; touch \(disk)/out/run/stop",
+        then: "find \(disk)")
       #expect(run.exitCode == 74, "\(run.errors)")
       #expect(run.complaints.count == 1 && run.complaints[0].contains("disk full while writing"), "\(run.errors)")
-      #expect(run.output.contains("checkpoint-1/state/state.json") && run.output.contains("intact"), "\(run.output)")
-      let files = run.output.split(separator: "\n").filter { $0.hasPrefix(disk) }
-      #expect(files.allSatisfy { !$0.contains(".unfinished") && !$0.contains("/out/model") }, "\(run.output)")
+      #expect(!run.output.contains("checkpoint"), "\(run.output)")
     }
 
     /// Runs treg with a small disk mounted at `path`, in a namespace of its own; nothing is left mounted.
     private func onDisk(
-      _ path: String, options: String, _ arguments: [String], ranks: Int = 1, then more: String = "true"
+      _ path: String, options: String, _ arguments: [String], ranks: Int = 1, meanwhile: String = "true",
+      then more: String = "true"
     ) throws -> Outcome {
       let command = (ranks == 1 ? [] : Program.openMPI(ranks)) + [Program.treg] + arguments
       return try Program.run(
         [
           "unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
-          "disk=$1; shift; mount -t tmpfs -o \(options) none \"$disk\" || exit 99; \"$@\"; code=$?; \(more); exit $code",
+          "disk=$1; shift; mount -t tmpfs -o \(options) none \"$disk\" || exit 99; (\(meanwhile)) & \"$@\"; code=$?; wait; \(more); exit $code",
           "sh", path,
         ] + command)
     }

@@ -132,21 +132,27 @@ extension EndToEndTests {
       try #require(run.exitCode == 0, "\(run.errors)")
       try expectSoloRun(FinishedRun(a), "private folders")
       #expect(!exists(b + "/model.safetensors"))
-      #expect(try FinishedRun(a).names(in: "checkpoint-5/state") == ["optimizer-00000-of-00002.bin", "state.json"])
-      #expect(try FinishedRun(b).names(in: "checkpoint-5/state") == ["optimizer-00001-of-00002.bin", "state.json"])
+      let both = ["manifest.json", "state.json"]
+      #expect(
+        try FinishedRun(a).names(in: "checkpoint-5/state") == (both + ["optimizer-00000-of-00002.bin"]).sorted())
+      #expect(
+        try FinishedRun(b).names(in: "checkpoint-5/state") == (both + ["optimizer-00001-of-00002.bin"]).sorted())
       #expect(
         exists(a + "/rewards/shard-00000-of-00002.rewards") && exists(b + "/rewards/shard-00001-of-00002.rewards"))
       #expect(try FinishedRun(b).names(in: "run").allSatisfy { !$0.hasPrefix(".") }, "marks are left")
 
-      // Private folders also resume, each rank from its own.
+      // Private folders also resume, each rank from its own; damage in one of them counts for all.
       try FileManager.default.removeItem(atPath: a + "/model.safetensors")
-      try FileManager.default.removeItem(atPath: a + "/checkpoint-10")
-      try FileManager.default.removeItem(atPath: b + "/checkpoint-10")
+      let moments = URL(fileURLWithPath: b + "/checkpoint-10/state/optimizer-00001-of-00002.bin")
+      var bytes = try Data(contentsOf: moments)
+      bytes[bytes.count / 2] ^= 1
+      try bytes.write(to: moments)
       let resumed = try Program.run(
         Program.openMPI + ["-np", "1", Program.treg] + Tiny.train(a, "--save-steps", "5", "--resume")
           + [":", "-np", "1", Program.treg] + Tiny.train(b, "--save-steps", "5", "--resume"))
       try #require(resumed.exitCode == 0, "\(resumed.errors)")
       #expect(resumed.errors.contains("checkpoint-5 at step 5"), "\(resumed.errors)")
+      #expect(resumed.errors.contains("its hash differs (rank 1)"), "\(resumed.errors)")
       try expectSoloRun(FinishedRun(a), "private folders, resumed")
     }
 

@@ -22,6 +22,15 @@ extension EndToEndTests {
       #expect(!exists(scratch.path("out")))
     }
 
+    @Test(arguments: [("TREG_OVERLAP", "maybe"), ("TREG_PRODUCTS", "fast")])
+    func choicesThatCannotBeFollowedAreRefused(name: String, value: String) throws {
+      let scratch = try Scratch()
+      let run = try Program.treg(Tiny.train(scratch.path("out")), environment: [name: value])
+      #expect(run.exitCode == 78 && run.complaints.count == 1, "\(run.errors)")
+      #expect(run.complaints[0].contains(name) && run.complaints[0].contains("\"\(value)\""), "\(run.errors)")
+      #expect(!exists(scratch.path("out")))
+    }
+
     @Test func slurmTasksWithoutPMIxAreRefused() throws {
       let scratch = try Scratch()
       for (task, lines) in [("0", 1), ("1", 0)] {

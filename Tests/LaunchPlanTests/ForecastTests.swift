@@ -76,6 +76,11 @@ import Testing
     let narrow = ScalingModel(calibration, ranksPerNode: 1, network: (0, 1e8), wireBytes: 2)
       .predict(calibration.loads[0])
     #expect(abs(slow.stepSeconds - narrow.stepSeconds - 9.375 / 2 - handled / 2) < 1e-6)
+    // With an eighth of the weights to wait for, a forward pass of 0.75 s hides its length, and weights are handled, too.
+    let arriving = ScalingModel(calibration, ranksPerNode: 1, network: (0, 1e9), awaitedShare: 0.125)
+      .predict(calibration.loads[0])
+    let hidden = min(7.0 / 8 * 15 / 16, ScalingModel.overlap * 0.75)
+    #expect(abs(fast.exposedSeconds - arriving.exposedSeconds - hidden + handled) < 1e-6)
     // A message to each of 15 owners in every bucket, 16 at a time, and one to begin with.
     let far = ScalingModel(calibration, ranksPerNode: 1, network: (1e-3, 1e9)).predict(calibration.loads[0])
     #expect(abs(far.sumSeconds - fast.sumSeconds - 1e-3 * (1 + 15.0 * 60 / 16)) < 1e-6)

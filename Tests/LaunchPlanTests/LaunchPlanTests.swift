@@ -88,11 +88,16 @@ final class Machine {
     let options = LaunchOptions(hostfile: hostfile, arguments: ["train", "--data", "a b", "it's"])
     #expect(
       try Self.plan(options, machine).commandLine
-        == "/usr/bin/mpirun --quiet -np 4 --hostfile \(hostfile) --map-by ppr:2:node:PE=4 --bind-to core "
+        == "/usr/bin/mpirun --tag-output -np 4 --hostfile \(hostfile) "
+        + "--mca plm_rsh_args '-o BatchMode=yes -o ConnectTimeout=10' --mca btl tcp,vader,self "
+        + "--mca oob_tcp_keepalive_time 5 --mca oob_tcp_keepalive_intvl 2 --mca oob_tcp_keepalive_probes 3 "
+        + "--map-by ppr:2:node:PE=4 --bind-to core "
         + "-x TREG_EXPECTED_RANKS /opt/treg/treg train --data 'a b' 'it'\\''s' --threads 4")
+    let plain = try Machine.twoNodes(["hosts": "node1\nnode2:8\n"])
+    let other = FileSystem.join(plain.root, "hosts")
     #expect(
-      try Self.plan(options, machine, .mpich).commandLine
-        == "/usr/bin/mpirun -n 4 -ppn 2 -f \(hostfile) -bind-to core:4 -genv TREG_EXPECTED_RANKS 4 "
+      try Self.plan(LaunchOptions(hostfile: other, arguments: options.arguments), plain, .mpich).commandLine
+        == "/usr/bin/mpirun -n 4 -ppn 2 -prepend-rank -f \(other) -bind-to core:4 -genv TREG_EXPECTED_RANKS 4 "
         + "/opt/treg/treg train --data 'a b' 'it'\\''s' --threads 4")
     #expect(try Self.plan(options, machine).environment == ["TREG_EXPECTED_RANKS": "4"])
   }

@@ -29,6 +29,21 @@ import Testing
     #expect(four.totalBytes == one.totalBytes + 3 * 4 * model.bufferCount)
   }
 
+  /// A copy of what a rank writes: its files of weights and its part of the optimizer's state.
+  @Test func copiesOfCheckpointsCount() throws {
+    let model = try ModelDescription(configuration: configuration(), place: "config.json")
+    func total(savers: Int, shards: Int = 1, lowRank: LowRankLayout? = nil) -> Int {
+      MemoryFormula(model, .init(tokens: 9, scoredTokens: 5, shards: shards, lowRank: lowRank, savers: savers))
+        .totalBytes
+    }
+    let all = model.parameterCount
+    #expect(total(savers: 1) - total(savers: 0) == 4 * all + 8 * model.bufferCount)
+    // Too small to be divided: one rank writes all weights.
+    #expect(total(savers: 2, shards: 2) - total(savers: 0, shards: 2) == 4 * all + 4 * model.bufferCount)
+    let lowRank = try LowRankLayout(LowRank(rank: 4, alpha: 8, targets: ["all-linear"]), of: model)
+    #expect(total(savers: 1, lowRank: lowRank) - total(savers: 0, lowRank: lowRank) == 12 * lowRank.bufferCount)
+  }
+
   @Test func scoringNeedsLessAndAReferenceMore() throws {
     let model = try ModelDescription(configuration: configuration(), place: "config.json")
     let training = MemoryFormula(model, .init(tokens: 100, scoredTokens: 50)).totalBytes

@@ -6,13 +6,16 @@ import Testing
   @Test func writesSmallAndLargePieces() throws {
     let folder = try TemporaryFolder()
     let large = [Float](repeating: 1.5, count: 700_000)
+    var digest: FileDigest?
     let count = try AtomicFile.write(to: folder("a")) { writer in
       try writer.write("head")
       try writer.write(valuesOf: large)
       try writer.write([7])
+      digest = writer.digest
       return writer.count
     }
     let bytes = try FileSystem.readBytes(folder("a"))
+    #expect(try digest == FileDigest(size: count, hash: ContentHash.ofFile(folder("a"))))
     #expect(count == 4 + 4 * 700_000 + 1 && bytes.count == count)
     #expect(bytes.prefix(4) == Array("head".utf8)[...] && bytes.last == 7)
     #expect(bytes[4..<8].elementsEqual([0, 0, 0xC0, 0x3F]))

@@ -21,6 +21,7 @@ import Testing
   private func waited(_ rank: Int, for missed: [Int], at time: Double, bucket: String? = nil) throws {
     var report = ErrorReport(
       TregError(.preempted, "waited 20 s"), rank: rank, step: 12, phase: "communication", isEcho: true, time: time)
+    report.cause = .stall
     report.missed = missed
     report.bucket = bucket
     try report.write(in: layout)

@@ -39,7 +39,7 @@ import Testing
     for path in [layout.metrics, layout.stop, layout.error(rank: 0)] { try AtomicFile.write("x", to: path) }
     try layout.prepare(.overwrite).release()
     #expect(try FileSystem.contents(ofFolder: folder.path) == ["checkpoint-old", "diary.txt", "rewards", "run"])
-    #expect(try FileSystem.contents(ofFolder: layout.run) == ["errors", "lock", "logs"])
+    #expect(try FileSystem.contents(ofFolder: layout.run) == ["errors", "lock", "logs", "ranks"])
     #expect(try FileSystem.contents(ofFolder: layout.errors) == [])
   }
 
@@ -49,6 +49,27 @@ import Testing
       try FileSystem.createFolder(folder(name))
     }
     #expect(try RunLayout(folder.path).checkpoints().map(\.step) == [20, 100])
+  }
+
+  /// Whoever has the lock is the only one to write results, so what others began is nobody's, whatever their host.
+  @Test func whatOthersDidNotFinishIsCleared() throws {
+    let folder = try TemporaryFolder()
+    let layout = RunLayout(folder.path)
+    let own = Machine.processIdentifier
+    for name in [
+      ".checkpoint-7.other-host.12.0.unfinished/state", ".checkpoint-8.\(Machine.hostName).\(own).0.unfinished", "run",
+    ] {
+      try FileSystem.createFolder(folder(name))
+    }
+    for name in [
+      ".model.safetensors.other-host.12.0.unfinished", ".diary.txt.other-host.12.0.unfinished", "run/.seen-12-345-0",
+    ] {
+      try AtomicFile.write("x", to: folder(name))
+    }
+    try layout.prepare(.resume).release()
+    #expect(
+      try FileSystem.contents(ofFolder: folder.path) == [".diary.txt.other-host.12.0.unfinished", "run"])
+    #expect(try FileSystem.contents(ofFolder: layout.run) == ["errors", "lock", "logs", "ranks"])
   }
 
   @Test func theSecondTrainerIsRefused() throws {

@@ -81,6 +81,10 @@ import Training
     ] {
       #expect(try RunState(parsing: state.json.text(), place: "state.json") == state)
     }
+    var guarded = Self.state(.whole(count: 10), ranks: 1)
+    guarded.best = BestCheckpoint(step: 2, metric: "eval_loss", value: 0.25)
+    guarded.guardState = ["version": 1, "seen": [1, 2.5, nil]]
+    #expect(try RunState(parsing: guarded.json.text(), place: "state.json") == guarded)
     let old = #"""
       {"version": 1, "step": 3, "total_steps": 10, "num_tokens": 7, "ranks": 2, "threads": 1, "shards": [[0, 16], [16, 20]],
        "data_hash": "d", "model_hash": "m", "score_hash": null, "configuration": "seed: 1\n"}

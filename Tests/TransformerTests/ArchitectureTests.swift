@@ -50,6 +50,27 @@ import Transformer
     try compare(name, type, logitBudget: 1 << 20)
   }
 
+  /// Weights that become numbers only when the pass asks for them: what it reads unasked spoils its result.
+  @Test(arguments: names)
+  func aPassAsksForAllWeightsBeforeItReadsThem(name: String) throws {
+    let golden = try Golden(Self.folder + "/" + name)
+    let (description, parameters) = try GoldenTests.model(Self.folder + "/" + name)
+    let arriving = FloatBuffer(count: parameters.count)
+    let batch = PackedBatch([Transformer.tree(golden.sequences, for: description)])
+    let workers = Workers(threads: 2)
+    let expected = Transformer(description: description, parameters: parameters, workers: workers).forward(batch)
+    let model = Transformer(description: description, parameters: arriving, workers: workers)
+    for index in 0..<arriving.count { arriving.pointer[index] = .nan }
+    var left = model.trained.bufferCount
+    model.awaitWeights = { range in
+      #expect(range.upperBound == left, "from the end to the front")
+      left = range.lowerBound
+      for index in range { arriving.pointer[index] = parameters.pointer[index] }
+    }
+    #expect(model.forward(batch) == expected)
+    #expect(left == 0)
+  }
+
   /// After a larger batch, so that the room holds what an earlier pass left.
   @Test(arguments: names)
   func activationsMadeAgainGiveTheSameBits(name: String) throws {

@@ -94,21 +94,21 @@ import Watch
 
   /// Rank 2 lives and does nothing: it ends itself first, then those who wait for it.
   @Test func aRankThatHangsIsNamed() {
-    let peers = observed(at: [0, 60, 111]) { rank, time in
+    let peers = observed(at: [0, 60, 112]) { rank, time in
       heartbeat(rank, sequence: Int(time), beats: 4, waits: rank != 2)
     }
     #expect(verdict(101, waiting, peers) == .alive)
-    #expect(verdict(111, waiting, peers) == .waits(missed: [2]))
-    let flushing = observed(at: [0, 111]) { rank, time in
+    #expect(verdict(112, waiting, peers) == .waits(missed: [2]))
+    let flushing = observed(at: [0, 112]) { rank, time in
       heartbeat(rank, sequence: Int(time), beats: 4, waits: rank != 2, patient: rank == 2)
     }
-    #expect(verdict(111, waiting, flushing) == .alive)
+    #expect(verdict(112, waiting, flushing) == .alive)
   }
 
   /// A link is cut: all wait, and all can be seen.
   @Test func allThatWaitEnd() {
-    let peers = observed(at: [0, 111]) { rank, time in heartbeat(rank, sequence: Int(time), beats: 4) }
-    #expect(verdict(111, waiting, peers) == .waits(missed: [2]), "for whom it waits")
+    let peers = observed(at: [0, 112]) { rank, time in heartbeat(rank, sequence: Int(time), beats: 4) }
+    #expect(verdict(112, waiting, peers) == .waits(missed: [2]), "for whom it waits")
   }
 
   /// Ranks with folders of their own do not see each other, nor those of another start.

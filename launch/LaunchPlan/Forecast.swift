@@ -104,7 +104,7 @@ package struct Forecast: Sendable {
         func predict(_ wireBytes: Double) -> ScalingModel.Prediction {
           ScalingModel(
             scaled, ranksPerNode: layout.ranksPerNode, network: (cluster.latency, cluster.bandwidth),
-            wireBytes: wireBytes
+            wireBytes: wireBytes, gatheredBytes: memory.gather.bytes, awaitedShare: memory.gather.awaitedShare
           ).predict(load)
         }
         let wide = predict(4)
@@ -148,7 +148,7 @@ package struct Forecast: Sendable {
     let room = cluster.memory ?? availableBytes
     var table = Table([
       ("nodes", .right), ("ranks × threads", .right), ("batch", .right), ("memory", .right), ("step", .right),
-      ("exposed", .right), ("tokens/s", .right), ("efficiency", .right), ("", .left),
+      ("passes", .right), ("exposed", .right), ("tokens/s", .right), ("efficiency", .right), ("", .left),
     ])
     for line in lines {
       let prediction = line.prediction
@@ -161,6 +161,7 @@ package struct Forecast: Sendable {
         NumberFormat.count(prediction.batch),
         MemoryFormula.readable(line.memory.totalBytes) + (room.map { needed > $0 } ?? false ? "!" : ""),
         NumberFormat.significant(prediction.stepSeconds, digits: 3) + " s",
+        NumberFormat.fixed(100 * prediction.useful, decimals: 1) + " %",
         NumberFormat.fixed(100 * prediction.exposedSeconds / prediction.stepSeconds, decimals: 1) + " %",
         NumberFormat.count(Int(prediction.tokensPerSecond.rounded())),
         NumberFormat.fixed(100 * efficiency, decimals: 1) + " %",

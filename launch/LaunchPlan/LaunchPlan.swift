@@ -6,6 +6,22 @@ package struct LaunchPlan: Sendable, Equatable {
     case openMPI, mpich
   }
 
+  /// What lies around a plan: where ranks can run, and which start it is.
+  package struct Surroundings: Sendable {
+    /// Slurm's job that the launcher runs in.
+    package var allocation: Allocation?
+    /// Hosts that take part, in place of the options' own: those that answer.
+    package var hosts: Hostfile?
+    /// Network between the hosts, in place of the options' own.
+    package var interface: String?
+    /// Which start of the run it is, from 0; nil: the run is not watched.
+    package var attempt: Int?
+    /// Variables of the launcher's environment that ranks on other hosts need, by name.
+    package var forwarded: [String] = []
+
+    package init() {}
+  }
+
   package let nodes: Int
   package let ranksPerNode: Int
   package let threads: Int
@@ -15,16 +31,20 @@ package struct LaunchPlan: Sendable, Equatable {
   package let command: [String]
   /// Variables that every rank needs.
   package let environment: [String: String]
+  /// How ranks' lines are marked; nil: they are not.
+  package let label: RankLabel?
 
   package var ranks: Int { nodes * ranksPerNode }
 
   /// The name under which workers are told how many ranks were started, so that they can check it.
   package static let expectedRanks = "TREG_EXPECTED_RANKS"
+  /// The name under which workers are told which start of the run they belong to, from 0.
+  package static let attemptName = "TREG_ATTEMPT"
 
   /// The plan for this machine, which stands for the others of the job.
   ///
   /// Unless told otherwise there is one rank per NUMA node, since memory of another node is slow, and the cores are
-  /// divided among the ranks.
+  /// divided among the ranks. In a Slurm job its own numbers of tasks and processors come before that.
   ///
   /// - Parameters:
   ///   - worker: the path of the worker.
@@ -33,53 +53,67 @@ package struct LaunchPlan: Sendable, Equatable {
   package init(_ options: LaunchOptions, on topology: Topology, worker: String, starter: (path: String, Flavour)?)
     throws
   {
-    for (flag, value) in [
-      ("--nproc-per-node", options.ranksPerNode), ("--threads", options.threads), ("--nnodes", options.nodes),
-    ] {
-      guard (value ?? 1) >= 1 else {
-        throw TregError.usage("\(flag): expected a whole number above 0, found \(value!)")
-      }
-    }
-    let cores = topology.usableCores
-    nodes = options.isDebug ? 1 : try options.nodeCount()
+    try self.init(
+      options, on: topology, worker: worker,
+      starter: starter.map { Starter.mpirun(path: $0.path, flavour: $0.1) }, Surroundings())
+  }
+
+  package init(
+    _ options: LaunchOptions, on topology: Topology, worker: String, starter: Starter?, _ around: Surroundings
+  ) throws {
+    try options.check()
+    let allocation = options.hostfile == nil && !options.isDebug ? around.allocation : nil
+    let hosts = options.isDebug ? nil : try around.hosts ?? options.hosts(in: allocation)
+    let cores = min(topology.usableCores, max(1, allocation?.cpusOnNode ?? .max))
+    nodes = options.isDebug ? 1 : hosts?.hosts.count ?? options.nodes ?? allocation?.nodes ?? 1
     if options.isDebug {
       ranksPerNode = 1
-    } else if let ranks = options.ranksPerNode {
+    } else if let ranks = options.ranksPerNode ?? allocation?.tasksPerNode {
       ranksPerNode = ranks
-    } else if let threads = options.threads {
+    } else if let threads = options.threads ?? allocation?.cpusPerTask {
       ranksPerNode = max(1, min(topology.nodeCount, cores / threads))
     } else {
       ranksPerNode = min(topology.nodeCount, cores)
     }
-    threads = options.threads ?? max(1, cores / ranksPerNode)
-    isBound = !options.isDebug && ranksPerNode * threads <= cores && cores == topology.cores.count
+    threads = options.threads ?? allocation?.cpusPerTask ?? max(1, cores / ranksPerNode)
+    isBound =
+      options.binds && !options.isDebug && ranksPerNode * threads <= cores && cores == topology.cores.count
 
     let workerCommand = [worker] + options.arguments + ["--threads", String(threads)]
     if options.isDebug {
       environment = [:]
       command = workerCommand
+      label = nil
       return
     }
-    guard let (path, flavour) = starter else {
+    guard let starter else {
       throw TregError(
         .unavailable,
         "no mpirun was found; install Open MPI (Debian: openmpi-bin) or MPICH, or add --debug for one rank")
     }
-    environment = [Self.expectedRanks: String(nodes * ranksPerNode)]
-    switch flavour {
-    case .openMPI:
-      var words = [path, "--quiet", "-np", String(nodes * ranksPerNode)]
-      if let hostfile = options.hostfile { words += ["--hostfile", hostfile] }
-      words += ["--map-by", "ppr:\(ranksPerNode):node" + (isBound ? ":PE=\(threads)" : ":OVERSUBSCRIBE")]
-      words += ["--bind-to", isBound ? "core" : "none", "-x", Self.expectedRanks]
-      command = words + workerCommand
-    case .mpich:
-      var words = [path, "-n", String(nodes * ranksPerNode), "-ppn", String(ranksPerNode)]
-      if let hostfile = options.hostfile { words += ["-f", hostfile] }
-      words += ["-bind-to", isBound ? "core:\(threads)" : "none"]
-      words += ["-genv", Self.expectedRanks, String(nodes * ranksPerNode)]
-      command = words + workerCommand
+    var variables = [Self.expectedRanks: String(nodes * ranksPerNode)]
+    if let attempt = around.attempt { variables[Self.attemptName] = String(attempt) }
+    let start = RankStart(
+      nodes: nodes, ranksPerNode: ranksPerNode, threads: threads, isBound: isBound,
+      // Records on standard output may be longer than a line that mpirun can mark.
+      isLabelled: options.arguments.first == "train", hosts: hosts,
+      isAcrossHosts: hosts != nil || allocation != nil, interface: around.interface ?? options.interface,
+      sshConfig: options.sshConfig, variables: variables.sorted { $0.key < $1.key },
+      forwarded: around.forwarded.filter { variables[$0] == nil })
+    try hosts?.check(ranksPerNode: ranksPerNode, starter)
+    switch starter {
+    case .mpirun(let path, .openMPI):
+      command = start.openMPI(path) + workerCommand
+      label = start.isLabelled ? .openMPI : nil
+    case .mpirun(let path, .mpich):
+      command = start.mpich(path) + workerCommand
+      label = start.isLabelled ? .mpich : nil
+      if let config = options.sshConfig { variables["HYDRA_LAUNCHER_EXTRA_ARGS"] = "-F \(config)" }
+    case .srun(let path):
+      command = start.srun(path) + workerCommand
+      label = start.isLabelled ? .srun : nil
     }
+    environment = variables
   }
 
   /// The choice in words, with the machine it was made for.
@@ -96,18 +130,22 @@ package struct LaunchPlan: Sendable, Equatable {
   }
 
   /// The command as a shell reads it.
-  package var commandLine: String { command.map(Self.quoted).joined(separator: " ") }
+  package var commandLine: String { ShellWord.line(command) }
 
-  private static func quoted(_ word: String) -> String {
-    let isSafe =
-      !word.isEmpty
-      && word.utf8.allSatisfy { byte in
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): true
-        default: "-_./:=,+@%".utf8.contains(byte)
-        }
-      }
-    return isSafe ? word : "'" + word.replacing("'", with: "'\\''") + "'"
+  /// - Throws: ``TregError`` 78 when a host would get more threads than it has cores.
+  package func checkCores(_ cores: Int, of host: String) throws {
+    guard ranksPerNode * threads > cores else { return }
+    throw TregError.configuration(
+      at: host,
+      "\(ranksPerNode) rank\(ranksPerNode == 1 ? "" : "s") × \(threads) thread\(threads == 1 ? "" : "s") need "
+        + "\(ranksPerNode * threads) cores, it has \(cores); lower --nproc-per-node or --threads, or add --oversubscribe"
+    )
+  }
+}
+
+extension Hostfile {
+  fileprivate func check(ranksPerNode: Int, _ starter: Starter) throws {
+    guard case .mpirun(_, let flavour) = starter else { return }
+    try check(ranksPerNode: ranksPerNode, flavour: flavour)
   }
 }

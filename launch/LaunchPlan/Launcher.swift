@@ -4,34 +4,84 @@ import Subprocess
 
 /// Starts a plan's command and stands between it and the user's signals.
 package enum Launcher {
+  /// Where a program's two outputs go.
+  package enum Output {
+    /// Where the launcher's go.
+    case inherited
+    /// To pipes, line by line.
+    case lines(output: LinePipe, errors: LinePipe)
+  }
+
   /// Runs the command to its end; its output goes where the launcher's goes.
   ///
   /// Ctrl-C, SIGTERM and SIGUSR1 reach the ranks as SIGUSR1, which mpirun passes on and at which they finish the step
   /// and write a checkpoint; a second Ctrl-C or SIGTERM ends mpirun, which ends them.
   ///
+  /// - Parameter guardian: the path of treg-launch, for ``Guard``; nil: what is started may outlive the launcher.
   /// - Returns: the code to end with: that of the first rank that failed; 130 after Ctrl-C; 137 when killed.
-  package static func run(_ plan: LaunchPlan) async throws -> Int32 {
-    try refuseRoot(plan)
-    var platform = PlatformOptions()
-    // A group of its own: the terminal's Ctrl-C must not reach mpirun, which would kill the ranks in the midst.
-    platform.processGroupID = 0
+  package static func run(_ plan: LaunchPlan, guardian: String? = nil) async throws -> Int32 {
     let signals = ForwardedSignals()
-    defer { signals.stop() }
-    let result: ExecutionResult<Void, FileDescriptorOutput, FileDescriptorOutput>
+    defer { signals.close() }
+    let code = try await run(plan, guardian: guardian, signals: signals, output: .inherited)
+    return signals.wasInterrupted && code == ExitCode.preempted.rawValue ? ExitCode.interrupted.rawValue : code
+  }
+
+  /// Runs the command once.
+  ///
+  /// - Parameter marks: further variables, by which its processes can be told from others.
+  /// - Returns: its code, or 128 + n when signal n ended it.
+  package static func run(
+    _ plan: LaunchPlan, guardian: String?, signals: ForwardedSignals, output: Output, marks: [String: String] = [:]
+  ) async throws -> Int32 {
+    try refuseRoot(plan)
+    return try await run(
+      plan.command, environment: plan.environment.merging(marks) { own, _ in own }, guardian: guardian, output: output,
+      started: { signals.start($0) }, ended: { signals.finish() })
+  }
+
+  /// Runs any command once, in a process group of its own: the terminal's Ctrl-C must not reach mpirun, which would kill
+  /// the ranks in the midst.
+  ///
+  /// - Parameters:
+  ///   - input: a descriptor that becomes its standard input; nil: nothing to read.
+  ///   - started: receives the number of the process; `ended`: it may belong to another one soon.
+  /// - Returns: its code, or 128 + n when signal n ended it.
+  package static func run(
+    _ command: [String], environment: [String: String], guardian: String?, input: Int32? = nil, output: Output,
+    started: @Sendable (pid_t) -> Void, ended: () -> Void = {}
+  ) async throws -> Int32 {
+    let words = guardian.map { Guard.command(command, launcher: $0) } ?? command
+    var platform = PlatformOptions()
+    platform.processGroupID = 0
+    let configuration = Subprocess.Configuration(
+      executable: .path(.init(words[0])), arguments: Arguments(Array(words.dropFirst())),
+      environment: .inherit.updating(variables(environment)), platformOptions: platform)
+    let (out, errors): (FileDescriptorOutput, FileDescriptorOutput) =
+      switch output {
+      case .inherited: (.currentStandardOutput, .currentStandardError)
+      case .lines(let output, let errors):
+        (
+          .fileDescriptor(.init(rawValue: output.writer), closeAfterSpawningProcess: true),
+          .fileDescriptor(.init(rawValue: errors.writer), closeAfterSpawningProcess: true)
+        )
+      }
+    defer { ended() }
+    let status: TerminationStatus
     do {
-      result = try await Subprocess.run(
-        .path(.init(plan.command[0])), arguments: Arguments(Array(plan.command.dropFirst())),
-        environment: .inherit.updating(variables(of: plan)), platformOptions: platform, input: .none,
-        output: .currentStandardOutput, error: .currentStandardError
-      ) { execution in signals.start(execution.processIdentifier.value) }
+      if let input {
+        status = try await Subprocess.run(
+          configuration, input: .fileDescriptor(.init(rawValue: input), closeAfterSpawningProcess: false),
+          output: out, error: errors
+        ) { started($0.processIdentifier.value) }.terminationStatus
+      } else {
+        status = try await Subprocess.run(configuration, input: .none, output: out, error: errors) {
+          started($0.processIdentifier.value)
+        }.terminationStatus
+      }
     } catch let error as SubprocessError {
-      throw TregError(.unavailable, at: plan.command[0], "cannot be started: \(error)")
+      throw TregError(.unavailable, at: command[0], "cannot be started: \(error)")
     }
-    switch result.terminationStatus {
-    case .exited(let code):
-      return signals.wasInterrupted && code == ExitCode.preempted.rawValue ? ExitCode.interrupted.rawValue : code
-    case .signaled(let signal): return 128 + signal
-    }
+    return code(of: status)
   }
 
   /// Runs the command to its end and takes what it prints; its messages go where the launcher's go.
@@ -40,20 +90,24 @@ package enum Launcher {
     do {
       let result = try await Subprocess.run(
         .path(.init(plan.command[0])), arguments: Arguments(Array(plan.command.dropFirst())),
-        environment: .inherit.updating(variables(of: plan)), output: .string(limit: 1 << 24),
+        environment: .inherit.updating(variables(plan.environment)), output: .string(limit: 1 << 24),
         error: .currentStandardError)
-      switch result.terminationStatus {
-      case .exited(let code): return (code, result.standardOutput)
-      case .signaled(let signal): return (128 + signal, "")
-      }
+      return (code(of: result.terminationStatus), result.standardOutput)
     } catch let error as SubprocessError {
       throw TregError(.unavailable, at: plan.command[0], "cannot be started: \(error)")
     }
   }
 
-  private static func variables(of plan: LaunchPlan) -> [Environment.Key: String?] {
+  private static func code(of status: TerminationStatus) -> Int32 {
+    switch status {
+    case .exited(let code): code
+    case .signaled(let signal): 128 + signal
+    }
+  }
+
+  private static func variables(_ values: [String: String]) -> [Environment.Key: String?] {
     var variables: [Environment.Key: String?] = [:]
-    for (name, value) in plan.environment { variables[Environment.Key(stringLiteral: name)] = value }
+    for (name, value) in values { variables[Environment.Key(stringLiteral: name)] = value }
     return variables
   }
 

@@ -7,6 +7,10 @@ import RunFolder
 package struct MemoryCheck: Sendable {
   package let formula: MemoryFormula
   package let ranksPerNode: Int
+  /// Bytes of a stepped weight that ranks send each other, and the share of them that the next pass begins with.
+  let gather: (bytes: Double, awaitedShare: Double)
+  /// About what a checkpoint takes on the disk: weights in fp32 and two moments of each that trains.
+  package let checkpointBytes: Int
 
   /// The check for `treg train` with the worker's words; nil for other commands, whose memory is small beside it.
   ///
@@ -32,18 +36,33 @@ package struct MemoryCheck: Sendable {
     let rewardElements =
       try configuration.rewards == nil
       ? configuration.tregRewardModel.map { try ModelSource.open($0).model.bufferCount } ?? 0 : 0
+    let model = source.model
+    let weightBytes = source.storageType(named: configuration.weights.rawValue).byteCount
+    gather =
+      lowRank != nil
+      ? (4, 0)
+      : weightBytes < 4
+        ? (Double(weightBytes), 1)
+        : (4, Double(model.vocabularySize * model.width) / Double(model.bufferCount))
     formula = MemoryFormula(
       source.model,
       .init(
         tokens: tokens, scoredTokens: tokens, shards: shards, threads: threads,
         gradients: configuration.gradientBuffers(ranks: ranks),
-        weightBytes: source.storageType(named: configuration.weights.rawValue).byteCount,
-        lowRank: lowRank, recomputes: recomputes ?? configuration.recompute, rewardElements: rewardElements,
+        weightBytes: weightBytes,
+        lowRank: lowRank, recomputes: recomputes ?? configuration.recompute,
+        savers: configuration.copiesCheckpoints ? ranks : 0, rewardElements: rewardElements,
         processBytes: MemoryFormula.Workload.processBytes(ranks: ranks)))
     self.ranksPerNode = ranksPerNode
+    checkpointBytes = configuration.usePeft ? 1 << 20 : 12 * source.model.parameterCount
   }
 
   package var totalBytes: Int { formula.totalBytes * ranksPerNode }
+
+  private var advice: String {
+    (formula.workload.savers > 0 ? "--save-async false, " : "")
+      + "--recompute true, --weights bf16 or --use-peft true"
+  }
 
   /// - Throws: ``TregError`` 78 when the ranks need more than there is.
   package func check(available: Int?) throws {
@@ -51,28 +70,8 @@ package struct MemoryCheck: Sendable {
     throw TregError.configuration(
       at: nil,
       "\(ranksPerNode) ranks need \(MemoryFormula.readable(totalBytes)) of memory, \(MemoryFormula.readable(available)) "
-        + "are free; lower --nproc-per-node or --micro-batch-tokens, or try --recompute true, --weights bf16 or --use-peft true"
+        + "are free; lower --nproc-per-node or --micro-batch-tokens, or try \(advice)"
     )
-  }
-}
-
-/// The worker's words, parted into what is fixed and the keys of its configuration.
-struct WorkerWords {
-  private(set) var file: String?
-  private(set) var flags: [String] = []
-
-  init(_ words: some Collection<String>) {
-    var rest = Array(words)[...]
-    while let word = rest.popFirst() {
-      switch word {
-      case "--config": file = rest.popFirst()
-      case _ where word.hasPrefix("--config="): file = String(word.dropFirst("--config=".count))
-      case "--resume": if let next = rest.first, !next.hasPrefix("--") { rest.removeFirst() }
-      case _ where word.hasPrefix("--resume="): break
-      case "--overwrite", "--dry-run", "--dry_run", "--jsonl": break
-      default: flags.append(word)
-      }
-    }
   }
 }
 

@@ -58,9 +58,11 @@ package struct ScalingCalibration: Sendable {
 ///     optimizer   o · N / P + z · N                                             o, z measured
 ///     sum         (n − 1) / n · N w β + α (1 + m / 16) + s · N                  m messages of a rank, 16 on their way at a time
 ///     gather      likewise with 4 bytes (2 for weights of two bytes)
-///     exposed     sum's last bucket + max(0, the rest − ε · the last micro-batch's backward pass) + h N w + gather
+///     exposed     sum's last bucket + max(0, the rest − ε · the last micro-batch's backward pass) + h N w
+///                 + g · gather + max(0, (1 − g) · gather − ε · a forward pass) + h N · 4
 ///
-/// ε is the share of a backward pass under which data travel, h what the processor spends on a byte that leaves meanwhile.
+/// ε is the share of a pass under which data travel, h what the processor spends on a byte that leaves meanwhile, g the
+/// share of the gather that a forward pass waits for before it begins: the embedding, or all of it where weights have two bytes.
 /// On one node s alone counts. Figures beyond this machine are simulated.
 package struct ScalingModel: Sendable {
   package struct Prediction: Sendable, Equatable {
@@ -75,7 +77,7 @@ package struct ScalingModel: Sendable {
   private let ranksPerNode: Int
   /// nil: one machine.
   private let network: (latency: Double, bandwidth: Double)?
-  private let wireBytes, gatheredBytes: Double
+  private let wireBytes, gatheredBytes, awaitedShare: Double
 
   /// Measured over a shaped link (Benchmarks/shaped_link.py): 95 % of a sum travelled under the pass, which stood still for
   /// 0.3 s of a free core while 540 MB left and as many came.
@@ -90,15 +92,17 @@ package struct ScalingModel: Sendable {
   /// - Parameters:
   ///   - calibration: of as many ranks on this machine as a node gets.
   ///   - wireBytes: of a gradient on its way; gatheredBytes: of a weight.
+  ///   - awaitedShare: of the gather, that no pass hides; 1: nothing of it is hidden.
   package init(
     _ calibration: ScalingCalibration, ranksPerNode: Int, network: (latency: Double, bandwidth: Double)?,
-    wireBytes: Double = 4, gatheredBytes: Double = 4
+    wireBytes: Double = 4, gatheredBytes: Double = 4, awaitedShare: Double = 1
   ) {
     self.calibration = calibration
     self.ranksPerNode = ranksPerNode
     self.network = network
     self.wireBytes = wireBytes
     self.gatheredBytes = gatheredBytes
+    self.awaitedShare = awaitedShare
   }
 
   /// - Precondition: more than one node needs a network.
@@ -111,10 +115,15 @@ package struct ScalingModel: Sendable {
     let sum = travel(elements * wireBytes, nodes) + (ranksPerNode > 1 ? calibration.reduce * elements : 0)
     let gather = travel(elements * gatheredBytes, nodes) + (ranksPerNode > 1 ? calibration.gather * elements : 0)
     let buckets = max(1, (elements / Self.bucket).rounded(.up))
-    let backward = load.last * calibration.pass * (1 - calibration.forwardShare)
+    let forward = load.last * calibration.pass * calibration.forwardShare
+    let backward = load.last * calibration.pass - forward
     // Ranks of one machine have both cores at work: nothing is hidden there.
-    let hidden = nodes > 1 ? min(sum * (1 - 1 / buckets), Self.overlap * backward) : 0
-    let handled = nodes > 1 ? Self.handlingSeconds * elements * wireBytes * Double(nodes - 1) / Double(nodes) : 0
+    let hidden =
+      nodes > 1
+      ? min(sum * (1 - 1 / buckets), Self.overlap * backward) + min(gather * (1 - awaitedShare), Self.overlap * forward)
+      : 0
+    let handledBytes = elements * (wireBytes + (awaitedShare < 1 ? gatheredBytes : 0))
+    let handled = nodes > 1 ? Self.handlingSeconds * handledBytes * Double(nodes - 1) / Double(nodes) : 0
     let exposed = load.ranks > 1 ? sum - hidden + handled + gather : 0
     let step = passes + optimizer + exposed
     return Prediction(

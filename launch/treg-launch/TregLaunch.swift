@@ -3,28 +3,39 @@ import LaunchPlan
 import Reporting
 import RunFolder
 
-/// Plans ranks and threads for this machine and starts the worker on them.
-@main struct TregLaunch: AsyncParsableCommand {
+@main enum Program {
+  static func main() async {
+    var words = Array(CommandLine.arguments.dropFirst())
+    if words.first == Guard.word { Guard.become(Array(words.dropFirst())) }
+    // What follows the first -- is for sbatch.
+    if let end = words.firstIndex(of: "--") {
+      TregLaunch.batchArguments = Array(words[(end + 1)...])
+      words = Array(words[..<end])
+    }
+    await TregLaunch.main(words)
+  }
+}
+
+/// Plans ranks and threads, starts the worker on them, and watches over it.
+struct TregLaunch: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "treg-launch",
-    abstract: "Starts treg on the ranks that suit this machine.",
+    abstract: "Starts treg on the ranks that suit the machines, watches it and starts it again.",
     usage: """
-      treg-launch [launch flags] train|rewards|… [flags of treg]
+      treg-launch [launch flags] train|evaluate|… [flags of treg]
+      treg-launch rewards --shards 64 [--parallel N] [launch flags] [flags of treg]
       treg-launch plan [--cluster FILE] [launch flags] train [flags of treg]
+      treg-launch doctor [launch flags] [flags of treg]
+      treg-launch status OUT | logs OUT [--rank 7] [-f] | stop OUT [--now]
+      treg-launch --slurm [launch flags] train|rewards … -- [arguments of sbatch]
       """,
     discussion: "Flags that the launcher does not know go to every rank as they are.")
 
-  @Option(help: "Ranks on each machine; by default one per NUMA node.")
-  var nprocPerNode: Int?
+  /// Set once, before anything runs.
+  nonisolated(unsafe) static var batchArguments: [String] = []
 
-  @Option(help: "Threads of each rank; by default the cores divided among the ranks.")
-  var threads: Int?
-
-  @Option(help: "Machines of the job; by default those of the hostfile, or this one.")
-  var nnodes: Int?
-
-  @Option(help: "A file with a host name in each line, as mpirun reads it.")
-  var hostfile: String?
+  @OptionGroup(title: "Where ranks run") var launch: LaunchFlags
+  @OptionGroup(title: "Slurm") var batch: BatchFlags
 
   @Option(
     help: """
@@ -33,13 +44,25 @@ import RunFolder
       """)
   var cluster: String?
 
-  @Flag(help: "One solo rank in the foreground, without MPI.")
-  var debug = false
+  @Option(help: "For rewards: independent jobs that make so many shards, without MPI.")
+  var shards: Int?
 
-  @Flag(help: "Print the command and start nothing.")
+  @Option(help: "For rewards --shards: jobs at a time; by default as many as there are cores for.")
+  var parallel: Int?
+
+  @Option(help: "For logs: whose; by default the launcher's.")
+  var rank: Int?
+
+  @Flag(name: [.customShort("f"), .long], help: "For logs: go on printing what is added.")
+  var follow = false
+
+  @Flag(help: "For stop: end the run at once, not after the step.")
+  var now = false
+
+  @Flag(help: "Print the exact command or script, and start nothing.")
   var dryRun = false
 
-  @Argument(parsing: .allUnrecognized, help: "The command of treg and its flags.")
+  @Argument(parsing: .allUnrecognized, help: "The command and its flags.")
   var words: [String] = []
 
   mutating func run() async throws {
@@ -53,37 +76,37 @@ import RunFolder
   }
 
   private func start() async throws -> Int32 {
-    let isPlan = words.first == "plan"
-    let arguments = isPlan ? Array(words.dropFirst()) : words
-    guard let command = arguments.first, !command.hasPrefix("-") else {
-      throw TregError.usage("expected a command of treg, such as train, before its flags")
+    guard let command = words.first, !command.hasPrefix("-") else {
+      throw TregError.usage("expected a command, such as train, before its flags")
     }
-    var options = LaunchOptions(
-      ranksPerNode: nprocPerNode, threads: threads, nodes: nnodes, hostfile: hostfile, isDebug: debug,
-      isDryRun: dryRun, arguments: arguments)
-    options.threads = try options.threads ?? options.configuredThreads()
-    let topology = try Topology()
-    if let cluster {
-      guard isPlan else { throw TregError.usage("--cluster goes with plan") }
-      let forecast = try await Forecast(
-        options, cluster: ClusterDescription(file: cluster), on: topology, worker: Programs.worker(),
-        starter: Programs.starter())
-      Console.print(forecast.text(availableBytes: topology.availableBytes))
-      return 0
+    let arguments = ["plan", "doctor"].contains(command) ? Array(words.dropFirst()) : words
+    try checkFlags(command)
+    var options = launch.options(arguments)
+    options.isDryRun = dryRun
+    options.batch = batch.options(more: Self.batchArguments)
+    try options.check()
+    switch command {
+    case "status", "logs", "stop": return try watch(command)
+    case "doctor": return try await HostDoctor(options).run()
+    case "rewards" where shards != nil:
+      return try await RewardShards(options, shards: shards!, parallel: parallel).run()
+    case "plan":
+      guard let command = arguments.first, !command.hasPrefix("-") else {
+        throw TregError.usage("expected a command of treg, such as train, after plan")
+      }
+      return try await RankedCommand(options).plan(cluster: cluster)
+    default: return try await RankedCommand(options).run()
     }
-    let plan = try LaunchPlan(
-      options, on: topology, worker: try Programs.worker(), starter: debug ? nil : try await Programs.starter())
-    if dryRun {
-      Console.print(plan.commandLine)
-      return 0
+  }
+
+  /// Flags of one command beside another are mistakes.
+  private func checkFlags(_ command: String) throws {
+    for (flag, isGiven, owner) in [
+      ("--cluster", cluster != nil, "plan"), ("--shards", shards != nil, "rewards"),
+      ("--rank", rank != nil, "logs"), ("--follow", follow, "logs"), ("--now", now, "stop"),
+    ] where isGiven && command != owner {
+      throw TregError.usage("\(flag) goes with \(owner)")
     }
-    for line in plan.summary(of: topology) { Console.note(line) }
-    if let memory = try MemoryCheck(options, plan) {
-      Console.note("memory    of one rank, \(memory.ranksPerNode) on this machine\n\(memory.formula)")
-      try memory.check(available: topology.availableBytes)
-    }
-    if isPlan { return 0 }
-    if debug { try Launcher.become(plan) }
-    return try await Launcher.run(plan)
+    if parallel != nil, shards == nil { throw TregError.usage("--parallel goes with rewards --shards") }
   }
 }

@@ -24,16 +24,36 @@ package struct AdapterWriter: Sendable {
   package func write(to folder: String, values: UnsafeBufferPointer<Float>) throws {
     precondition(values.count == layout.bufferCount, "the buffer must hold \(layout.bufferCount) elements")
     try FileSystem.createFolder(folder)
-    try SafetensorsWriter.write(
-      layout.parameters.sorted { $0.name < $1.name }, as: type,
-      to: FileSystem.join(folder, AdapterFolder.weightsName)
-    ) { parameter, body in
+    try writeWeights(to: folder) { parameter, body in
       try body(UnsafeBufferPointer(rebasing: values[parameter.range]))
     }
-    for file in companions { try AtomicFile.write(file.bytes, to: FileSystem.join(folder, file.name)) }
-    // Last: a folder with this file is complete.
-    try AtomicFile.write(
-      configuration.text(.indented(2)) + "\n", to: FileSystem.join(folder, AdapterFolder.configurationName))
+    try writeTexts(to: folder)
+  }
+
+  /// The one file of weights: PEFT opens no other.
+  package var weightFile: ModelFolderWriter.WeightFile {
+    ModelFolderWriter.WeightFile(
+      name: AdapterFolder.weightsName, parameters: layout.parameters.sorted { $0.name < $1.name })
+  }
+
+  /// Writes the weights into a folder that is there.
+  @discardableResult
+  package func writeWeights(to folder: String, tensor: ModelFolderWriter.Tensor) throws -> FileDigest {
+    let file = weightFile
+    return try SafetensorsWriter.write(
+      file.parameters, as: type, to: FileSystem.join(folder, file.name), tensor: tensor)
+  }
+
+  /// Writes all that goes with the weights.
+  ///
+  /// - Returns: the names of the files, and what they hold.
+  @discardableResult
+  package func writeTexts(to folder: String) throws -> [(name: String, digest: FileDigest)] {
+    // The configuration last: a folder with this file is complete.
+    let texts =
+      companions.map { ($0.name, $0.bytes) }
+      + [(AdapterFolder.configurationName, Array((configuration.text(.indented(2)) + "\n").utf8))]
+    return try texts.map { ($0.0, try AtomicFile.write($0.1, to: FileSystem.join(folder, $0.0))) }
   }
 
   private var configuration: JSONValue {

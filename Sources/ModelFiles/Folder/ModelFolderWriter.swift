@@ -7,7 +7,16 @@ import RunFolder
 /// Every file is whole or absent. Weights come first and config.json last, so that a folder with a config.json is complete;
 /// what an earlier save left that the new one does not replace is removed before it: weights, texts of another tokenizer, and an
 /// adapter, which transformers would load onto the new model.
-package struct ModelFolderWriter {
+package struct ModelFolderWriter: Sendable {
+  /// A file of weights, and the tensors that it holds.
+  package struct WeightFile: Sendable {
+    package let name: String
+    package let parameters: [Parameter]
+  }
+
+  /// Calls its second argument once with the values of the first.
+  package typealias Tensor = (Parameter, (UnsafeBufferPointer<Float>) throws -> Void) throws -> Void
+
   /// What was written.
   package struct Summary: Sendable {
     package let folder: String
@@ -48,28 +57,53 @@ package struct ModelFolderWriter {
     }
   }
 
-  /// Writes the folder tensor by tensor; `tensor` calls its second argument once with the values of the first.
-  func write(
-    to folder: String, tensor: (Parameter, (UnsafeBufferPointer<Float>) throws -> Void) throws -> Void
-  ) throws -> Summary {
+  /// Writes the folder tensor by tensor.
+  func write(to folder: String, tensor: Tensor) throws -> Summary {
     try FileSystem.createFolder(folder)
-    let shards = divided()
-    let names = shards.indices.map { index in
-      shards.count == 1
-        ? SafetensorsFolder.singleName
-        : "model-\(FileNumber.text(index + 1, of: shards.count)).safetensors"
-    }
-    for (shard, name) in zip(shards, names) {
-      try SafetensorsWriter.write(shard, as: type, to: FileSystem.join(folder, name), tensor: tensor)
-    }
-    if shards.count > 1 { try writeIndex(shards, names, to: folder) }
-    try removeStale(from: folder, keeping: Set(names + companions.map(\.name)), indexed: shards.count > 1)
-    for file in companions { try AtomicFile.write(file.bytes, to: FileSystem.join(folder, file.name)) }
-    try AtomicFile.write(
-      writtenConfiguration().text(.indented(2)) + "\n", to: FileSystem.join(folder, "config.json"))
+    let files = files(writers: 1)[0]
+    for file in files { try write(file, to: folder, tensor: tensor) }
+    let names = files.map(\.name)
+    try removeStale(from: folder, keeping: Set(names + companions.map(\.name)), indexed: files.count > 1)
+    try writeTexts(beside: files, to: folder)
     return Summary(
       folder: folder, parameterCount: model.parameterCount, type: type, weightFiles: names,
       weightBytes: model.parameterCount * type.byteCount)
+  }
+
+  /// The files of weights that each of so many processes writes, when they do it together.
+  package func files(writers: Int) -> [[WeightFile]] {
+    let divided = WeightFileDivision.files(
+      of: model.parameters, writers: writers, elementBytes: type.byteCount, fileBytes: shardBytes)
+    let count = divided.reduce(0) { $0 + $1.count }
+    var number = 0
+    return divided.map { files in
+      files.map { parameters in
+        number += 1
+        let name =
+          count == 1 ? SafetensorsFolder.singleName : "model-\(FileNumber.text(number, of: count)).safetensors"
+        return WeightFile(name: name, parameters: parameters)
+      }
+    }
+  }
+
+  /// Writes one file of weights into a folder that is there.
+  @discardableResult
+  package func write(_ file: WeightFile, to folder: String, tensor: Tensor) throws -> FileDigest {
+    try SafetensorsWriter.write(file.parameters, as: type, to: FileSystem.join(folder, file.name), tensor: tensor)
+  }
+
+  /// Writes all that goes with files of weights: their index where there are several, tokenizer, template, configuration.
+  ///
+  /// - Returns: the names of the files, and what they hold.
+  @discardableResult
+  package func writeTexts(
+    beside files: [WeightFile], to folder: String
+  ) throws -> [(name: String, digest: FileDigest)] {
+    var texts: [(name: String, bytes: [UInt8])] = companions.map { ($0.name, $0.bytes) }
+    if files.count > 1 { texts.insert((SafetensorsFolder.indexName, Array(index(of: files).utf8)), at: 0) }
+    // Last: a folder with this file is complete.
+    texts.append(("config.json", Array((writtenConfiguration().text(.indented(2)) + "\n").utf8)))
+    return try texts.map { ($0.name, try AtomicFile.write($0.bytes, to: FileSystem.join(folder, $0.name))) }
   }
 
   /// The original configuration, every key kept, with the type of the written weights under the key that it uses.
@@ -80,31 +114,15 @@ package struct ModelFolderWriter {
     return .object(members)
   }
 
-  /// Tensors by name, cut where a file would pass the limit. A tensor larger than the limit has a file of its own.
-  private func divided() -> [[Parameter]] {
-    var shards: [[Parameter]] = [[]]
-    var size = 0
-    for parameter in model.parameters.sorted(by: { $0.name < $1.name }) {
-      let bytes = parameter.count * type.byteCount
-      if size + bytes > shardBytes, !shards[shards.count - 1].isEmpty {
-        shards.append([])
-        size = 0
-      }
-      shards[shards.count - 1].append(parameter)
-      size += bytes
-    }
-    return shards
-  }
-
-  private func writeIndex(_ shards: [[Parameter]], _ names: [String], to folder: String) throws {
+  private func index(of files: [WeightFile]) -> String {
     var map: JSONObject = [:]
-    for (shard, name) in zip(shards, names) {
-      for parameter in shard { map[parameter.name] = .string(name) }
+    for file in files {
+      for parameter in file.parameters { map[parameter.name] = .string(file.name) }
     }
     let index: JSONValue = [
       "metadata": ["total_size": .integer(model.parameterCount * type.byteCount)], "weight_map": .object(map),
     ]
-    try AtomicFile.write(index.text(.indented(2)) + "\n", to: FileSystem.join(folder, SafetensorsFolder.indexName))
+    return index.text(.indented(2)) + "\n"
   }
 
   private func removeStale(from folder: String, keeping names: Set<String>, indexed: Bool) throws {

@@ -6,14 +6,15 @@ import RunFolder
 package enum SafetensorsWriter {
   /// - Parameter tensor: calls its second argument once with the values of the first.
   /// - Throws: ``TregError``: 79 naming the tensor when a value is not finite, 65 when one does not fit the type.
+  @discardableResult
   package static func write(
     _ parameters: [Parameter], as type: StorageType, to path: String,
     tensor: (Parameter, (UnsafeBufferPointer<Float>) throws -> Void) throws -> Void
-  ) throws {
+  ) throws -> FileDigest {
     let header = Self.header(parameters, as: type)
     let scratch = UnsafeMutableBufferPointer<UInt16>.allocate(capacity: Conversion.piece)
     defer { scratch.deallocate() }
-    try AtomicFile.write(to: path) { writer in
+    return try AtomicFile.write(to: path) { writer in
       var length = UInt64(header.count).littleEndian
       try withUnsafeBytes(of: &length) { try writer.write($0) }
       try writer.write(header)
@@ -42,6 +43,7 @@ package enum SafetensorsWriter {
           }
         }
       }
+      return writer.digest
     }
   }
 

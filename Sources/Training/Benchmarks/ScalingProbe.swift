@@ -108,7 +108,10 @@ package struct ScalingProbe {
         gradientScale: 0, learningRate: 0)
     }
     let reduce = try time { try trainer.sumOverRanks() }
-    let gather = try time { try trainer.masters.publish() }
+    let gather = try time {
+      try trainer.masters.publish()
+      try trainer.masters.settle()
+    }
     return Report(
       ranks: communicator.size, threads: setup.threads, elements: elements, passSeconds: perOperation,
       forwardShare: forwardShare / Double(communicator.size),

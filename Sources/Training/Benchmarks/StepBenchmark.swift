@@ -22,6 +22,8 @@ package struct StepBenchmark {
     /// and what the pass stood still for it.
     package var exchangeSeconds = 0.0
     package var servedSeconds = 0.0
+    /// That passes stood still for stepped weights, or that their gathering took where it is not overlapped.
+    package var gatherSeconds = 0.0
 
     package var seconds: Double { referenceSeconds + trainSeconds }
   }
@@ -61,6 +63,7 @@ package struct StepBenchmark {
         "seconds_of_repeats": .array(all.map { .number($0.seconds) }),
         "exchange_seconds_of_repeats": .array(all.map { .number($0.exchangeSeconds) }),
         "served_seconds_of_repeats": .array(all.map { .number($0.servedSeconds) }),
+        "gather_seconds_of_repeats": .array(all.map { .number($0.gatherSeconds) }),
         "peak_memory": peakMemory.map { .integer($0) } ?? .null,
         "product_seconds": productSeconds.map { .number($0) } ?? .null,
       ]
@@ -132,6 +135,7 @@ package struct StepBenchmark {
     let trainer = try setup.trainer(of: policy, reference: reference, totalSteps: repeats * batches.count)
     var measurements: [Measurement] = []
     for _ in 0..<repeats { measurements.append(try measure(batches, model: model, trainer: trainer)) }
+    try trainer.masters.settle()
     let productSeconds = try replaysProducts ? replay(batches, of: policy.description, workers: workers) : nil
     let ordered = measurements.sorted { $0.seconds < $1.seconds }
     var peak = Int64(ProcessMemory.peakBytes ?? 0)
@@ -180,6 +184,8 @@ package struct StepBenchmark {
     let training = Stopwatch()
     var waits: [Double] = []
     let served = trainer.summing.servedSeconds
+    // Of the repeat before: the last step's weights arrive in the next repeat's first pass.
+    let gathered = trainer.masters.waitedSeconds
     for (index, division) in divisions.enumerated() {
       let shares = division[setup.virtual.own]
       let own = shares.flatMap(\.self)
@@ -198,6 +204,8 @@ package struct StepBenchmark {
     measurement.exchangeSeconds = waits.reduce(0, +)
     measurement.servedSeconds = trainer.summing.servedSeconds - served
     try communicator.maximum(&measurement.servedSeconds)
+    measurement.gatherSeconds = trainer.masters.waitedSeconds - gathered
+    try communicator.maximum(&measurement.gatherSeconds)
     return measurement
   }
 }

@@ -1,14 +1,14 @@
 import Collectives
-import Compute
-import Configuration
-import ModelFiles
 import OrderedJSON
 import RunFolder
-import Transformer
 
-/// Where a run stands, as `state/state.json` of a checkpoint holds it.
+/// Where a run stands, as `state/state.json` of a checkpoint holds it: with weights and the optimizer's moments, all that decides
+/// how it goes on. The order of rows and what adapters start from follow from the seed, the place in the data and the
+/// learning rate from the step: there is no random state besides.
 package struct RunState: Sendable, Equatable {
-  static let version = 2
+  static let version = 3
+  /// Checkpoints of this format version and later ones have a ``CheckpointManifest``.
+  static let firstVersionWithManifest = 3
 
   /// Optimizer steps done; the data position follows from it.
   package var step: Int
@@ -26,7 +26,10 @@ package struct RunState: Sendable, Equatable {
   package var arithmetic: String?
   /// The run's configuration as YAML.
   package var configuration: String
-  /// What guards against bad steps remember (``StepGuard/json``); nil in checkpoints of earlier versions.
+  /// The best checkpoint of the run so far, this one included; nil where none were compared.
+  package var best: BestCheckpoint?
+  /// What guards against bad steps remember, kept as they gave it (``StepGuard/json``): an object with a
+  /// version of its own. nil: nothing.
   package var guardState: JSONValue?
 
   /// - Precondition: the division is not that of an older format.
@@ -46,13 +49,14 @@ package struct RunState: Sendable, Equatable {
       "model_hash": .string(modelHash), "score_hash": scoreHash.map { .string($0) } ?? nil,
       "arithmetic": arithmetic.map { .string($0) } ?? nil, "configuration": .string(configuration),
     ]
+    if let best { members["best"] = best.json }
     if let guardState { members["guard"] = guardState }
     return .object(members)
   }
 
   package init(
     step: Int, totalSteps: Int, tokenCount: Int, ranks: Int, threads: Int, division: StateDivision, dataHash: String,
-    modelHash: String, scoreHash: String?, arithmetic: String?, configuration: String,
+    modelHash: String, scoreHash: String?, arithmetic: String?, configuration: String, best: BestCheckpoint? = nil,
     guardState: JSONValue? = nil
   ) {
     self.step = step
@@ -66,8 +70,12 @@ package struct RunState: Sendable, Equatable {
     self.scoreHash = scoreHash
     self.arithmetic = arithmetic
     self.configuration = configuration
+    self.best = best
     self.guardState = guardState
   }
+
+  /// The format version of a state that may be damaged otherwise; nil when it has none.
+  static func formatVersion(of text: String) -> Int? { (try? JSONValue(parsing: text))?["version"]?.integer }
 
   package init(parsing text: String, place: String) throws {
     func damaged(_ key: String) -> TregError { .badData(at: place, "the checkpoint's state lacks a valid \"\(key)\"") }
@@ -118,6 +126,10 @@ package struct RunState: Sendable, Equatable {
     scoreHash = value["score_hash"]?.string
     arithmetic = value["arithmetic"]?.string
     configuration = try string("configuration")
+    if let value = value["best"], !value.isNull {
+      guard let best = BestCheckpoint(value) else { throw damaged("best") }
+      self.best = best
+    }
     if let value = value["guard"], !value.isNull { guardState = value }
   }
 
@@ -133,102 +145,5 @@ package struct RunState: Sendable, Equatable {
       if shared > 0 { some.append(rank) }
     }
     return some
-  }
-}
-
-/// Checkpoints of a run: `checkpoint-N` opens in transformers, its `state/` resumes.
-struct CheckpointStore {
-  let group: FolderGroup
-  let communicator: Communicator
-
-  private static let stateFolder = "state"
-
-  /// Collective: writes a checkpoint, whole or not at all, and removes older ones beyond `limit`.
-  ///
-  /// Rank 0 writes the model, fp32 whatever its weights are held as; every rank writes its part of the optimizer's state
-  /// into the folder it sees.
-  func save(_ state: RunState, trainer: Trainer, files: TrainedModelFiles, limit: Int?) throws {
-    let values = try trainer.trainedValues()
-    let path = group.layout.checkpoint(step: state.step)
-    var folder: AtomicFolder?
-    do {
-      try communicator.agree { if group.leads { folder = try AtomicFolder(at: path) } }
-      let paths = try communicator.allGather(bytes: Array((folder?.temporaryPath ?? "").utf8))
-      let temporary = String(decoding: paths[group.leader], as: UTF8.self)
-      let states = FileSystem.join(temporary, Self.stateFolder)
-      try communicator.agree { if group.leads { try FileSystem.createFolder(states) } }
-      try communicator.agree {
-        try OptimizerFile.write(
-          trainer.optimizer,
-          to: FileSystem.join(states, OptimizerFile.name(rank: communicator.rank, of: communicator.size)))
-        if communicator.rank == 0 {
-          try files.write(values, to: temporary)
-        }
-        if group.leads {
-          try AtomicFile.write(state.json.text(.indented(2)) + "\n", to: FileSystem.join(states, "state.json"))
-        }
-      }
-      try communicator.agree { try folder?.commit() }
-    } catch {
-      // The first failure is the one to report.
-      try? folder?.discard()
-      throw error
-    }
-    if let limit, group.leads {
-      for old in try group.layout.checkpoints().filter({ $0.step < state.step }).dropLast(limit - 1) {
-        try FileSystem.remove(old.path)
-      }
-    }
-  }
-
-  /// Collective: the state of the checkpoint to resume from, and its folder as rank 0 sees it.
-  ///
-  /// - Parameter name: a checkpoint's folder; nil takes the newest of the run folder. Nil when there is none at all.
-  func find(_ name: String?) throws -> (state: RunState, path: String)? {
-    let found = try communicator.agree { () -> (String, String)? in
-      guard communicator.rank == 0 else { return nil }
-      guard let path = try name ?? group.layout.checkpoints().last?.path else { return nil }
-      let file = FileSystem.join(FileSystem.join(path, Self.stateFolder), "state.json")
-      guard FileSystem.kind(of: file) == .file else {
-        throw TregError.missing(at: path, "no checkpoint to resume from: state/state.json is not there")
-      }
-      return (path, try FileSystem.readText(file))
-    }
-    let path = try communicator.share(from: 0) { found?.0 ?? "" }
-    let text = try communicator.share(from: 0) { found?.1 ?? "" }
-    guard !path.isEmpty else { return nil }
-    return (try RunState(parsing: text, place: path), path)
-  }
-
-  /// Collective: loads weights and the optimizer's state.
-  ///
-  /// Rank 0 reads the weights and sends them; every rank reads the parts of the optimizer's state that overlap its own,
-  /// from the folder it sees.
-  func load(_ state: RunState, from path: String, into trainer: Trainer) throws {
-    try trainer.masters.restore(in: trainer.gradients) { try TrainedModelFiles.read(path, of: trainer.model, into: $0) }
-    let optimizer = trainer.optimizer
-    try communicator.agree {
-      for rank in state.holders(of: optimizer.ranges, for: communicator.rank) where !optimizer.ranges.isEmpty {
-        let name = OptimizerFile.name(rank: rank, of: state.ranks)
-        try OptimizerFile.read(
-          file(name, of: state, from: path), expected: state.division.ranges(of: rank), step: state.step,
-          into: optimizer)
-      }
-      optimizer.step = state.step
-    }
-  }
-
-  /// A file of the checkpoint's state: in the folder that rank 0 reads, else, where this rank has a run folder of its
-  /// own, in the same checkpoint there.
-  private func file(_ name: String, of state: RunState, from path: String) throws -> String {
-    func states(_ folder: String) -> String { FileSystem.join(folder, Self.stateFolder) }
-    let named = FileSystem.join(states(path), name)
-    let own = states(group.layout.checkpoint(step: state.step))
-    let description = FileSystem.join(own, "state.json")
-    guard FileSystem.kind(of: named) == nil, FileSystem.kind(of: description) == .file else { return named }
-    var found = try RunState(parsing: FileSystem.readText(description), place: description)
-    // It holds paths, which may differ between ranks; all that matters of it was compared before the run was saved.
-    found.configuration = state.configuration
-    return found == state ? FileSystem.join(own, name) : named
   }
 }

@@ -1,0 +1,7 @@
+/// The program that starts ranks, and where it starts them.
+package enum Starter: Sendable, Equatable {
+  /// mpirun or mpiexec at a path, on this machine, on the hosts of a file, or on the nodes of a Slurm job.
+  case mpirun(path: String, flavour: LaunchPlan.Flavour)
+  /// srun at a path, which speaks PMIx with the ranks.
+  case srun(path: String)
+}
