@@ -20,6 +20,7 @@ def run_flags():
 def started(c, *flags, **variables):
     """A supervised run on all hosts, at a random moment after its first checkpoint. Returns its job and folder."""
     c.need_launcher_flags("--max-restarts", "--min-ranks")
+    c.reference(all_hosts(c), **run_flags())  # while all hosts are there
     out = c.folder / "out"
     words = c.launch(arguments(out, **run_flags()), "--max-restarts", 3, *flags)
     job = c.start(words, TREG_STALL_SECONDS="10", **variables)

@@ -6,13 +6,13 @@ from harness import expect, scenario
 from runs import PAIRS, arguments
 
 
-def refused(c, words, codes, *texts, program="treg-launch", host="n1", **variables):
-    """A command ends with a code and one line of ours that has all the texts; no run has begun."""
+def refused(c, words, codes, *texts, program="treg-launch", host="n1", hosts=1, **variables):
+    """A command ends with a code and one line of ours, for each host that is not fit, with all the texts; no run has begun."""
     job = c.start(words, host, **variables)
     code = job.wait(60)
     lines = [line for line in job.errors.splitlines() if line.startswith(program + ":")]
     expect(code in codes, f"ended with {code}, expected {codes}: {(lines or job.errors.strip().splitlines() or [''])[-1][:250]}")
-    expect(len(lines) == 1, f"{len(lines)} lines: {' / '.join(lines)[:400]}")
+    expect(len(lines) == hosts, f"{len(lines)} lines: {' / '.join(lines)[:400]}")
     missing = [text for text in texts if text.lower() not in lines[0].lower()]
     expect(not missing, f"no {missing} in: {lines[0]}")
     expect(not (c.folder / "out" / "run" / "metrics.jsonl").exists(), "the run began")
@@ -60,7 +60,7 @@ def refused_user(c):
     need_host_checks(c)
     config = c.folder / "ssh_config"
     config.write_text(c.bed.bed.ssh_config.read_text().replace("/keys/user", "/keys/nobody"))
-    return refused(c, c.launch(train(c), "--ssh-config", config), (69, 77))
+    return refused(c, c.launch(train(c), "--ssh-config", config, names=["n1", "n3"]), (69, 77), "n3")
 
 
 @scenario("bad-other-build", "another build on one host", 90)
@@ -132,7 +132,7 @@ def no_pmix(c):
 @scenario("bad-oversubscription", "more ranks and threads than a host has", 90)
 def oversubscription(c):
     c.need_launcher_flags("--oversubscribe")
-    return refused(c, c.launch(train(c), "--threads", 64), (78,))
+    return refused(c, c.launch(arguments(c.folder / "out", threads=None), "--threads", 64), (78,), "2 cores", hosts=3)
 
 
 @scenario("bad-no-mpi", "a host without Open MPI", 90)
