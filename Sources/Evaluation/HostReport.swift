@@ -11,10 +11,13 @@ import RunFolder
 package struct HostReport {
   private let environment: [String: String]
   private let topology: Topology
+  private let daemon: String?
 
+  /// - Parameter daemon: the path of the program that mpirun starts ranks with on the first host.
   /// - Throws: 69 when the kernel does not tell which processors are allowed.
-  package init(environment: [String: String]) throws {
+  package init(environment: [String: String], daemon: String? = nil) throws {
     self.environment = environment
+    self.daemon = daemon
     topology = try Topology()
   }
 
@@ -30,7 +33,7 @@ package struct HostReport {
     }
     let executable = MPILibrary.ownExecutable()
     let build = try? ContentHash.ofFile(executable)
-    return [
+    var report: JSONObject = [
       "host": .string(Machine.hostName), "program": .string(executable),
       "build": build.map { .string($0) } ?? nil, "arithmetic": .string(Arithmetic.kind),
       "cores": .integer(topology.usableCores), "memory": topology.availableBytes.map { .integer($0) } ?? nil,
@@ -45,6 +48,15 @@ package struct HostReport {
         }),
       "inputs": .array(inputs(configuration)),
     ]
+    if let daemon { report["daemon"] = program(daemon).map { .string($0) } ?? .null }
+    return .object(report)
+  }
+
+  /// Where a program is: at its path, or one of its name in the search path; nil: nowhere.
+  private func program(_ path: String) -> String? {
+    let folders = (environment["PATH"] ?? "").split(separator: ":").map(String.init)
+    let places = [path] + folders.map { FileSystem.join($0, FileSystem.name(of: path)) }
+    return places.first { FileSystem.kind(of: $0) == .file && access($0, X_OK) == 0 }
   }
 
   private func inputs(_ configuration: Result<RunConfiguration, TregError>) -> [JSONValue] {

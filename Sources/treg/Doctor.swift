@@ -25,13 +25,20 @@ struct Doctor: ParsableCommand {
   @Flag(help: ArgumentHelp("With --host: as one JSON object.", visibility: .hidden))
   var json = false
 
+  @Option(
+    help: ArgumentHelp(
+      "With --host: the program that mpirun starts ranks with, looked for there and in the search path.",
+      visibility: .hidden))
+  var daemon: String?
+
   func run() throws {
     var options = options
     if host {
       let environment = ProcessInfo.processInfo.environment
       let configuration = Result { try options.parse(requiring: []).configuration }
         .mapError { $0 as? TregError ?? TregError(.bug, "\($0)") }
-      Console.print(try HostReport(environment: environment).json(configuration).text(json ? .line : .indented(2)))
+      Console.print(
+        try HostReport(environment: environment, daemon: daemon).json(configuration).text(json ? .line : .indented(2)))
       return
     }
     if let model = options.settings.first, !model.hasPrefix("-") {

@@ -49,11 +49,12 @@ import Testing
     let report = try ModelReport(configuration, environment: [:])
     let model = try ModelSource.open(bench.model).model
     #expect(report.budget.text(availableBytes: nil).contains("on --weights bf16, each"))
+    let tokens = configuration.microBatchTokenCount
     func together(_ ranks: Int) -> Int {
       let process = MemoryFormula.Workload.processBytes(ranks: ranks)
       return ranks
         * MemoryFormula(
-          model, .init(tokens: 1024, scoredTokens: 1024, shards: ranks, threads: 1, processBytes: process)
+          model, .init(tokens: tokens, scoredTokens: tokens, shards: ranks, threads: 1, processBytes: process)
         ).totalBytes
     }
     let one = together(1)
@@ -65,7 +66,7 @@ import Testing
     #expect(try report.verdict(availableBytes: one).hasPrefix("can be trained here"))
     let refusal = userError { _ = try report.verdict(availableBytes: one - 1) }
     #expect(refusal?.exitCode == .configuration)
-    #expect(refusal?.message.contains("--micro-batch-tokens 256") == true)
+    #expect(refusal?.message.contains("--micro-batch-tokens 384") == true)
     #expect(refusal?.message.contains("--use-peft true") == true)
     let hopeless = userError { _ = try report.verdict(availableBytes: 1000) }
     #expect(hopeless?.message.contains("more memory is needed") == true)

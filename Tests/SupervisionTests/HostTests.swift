@@ -59,6 +59,7 @@ import Testing
   private static var needs: HostVerdict.Needs {
     var needs = HostVerdict.Needs()
     (needs.memory, needs.disk, needs.cores, needs.mpi) = (4_000_000_000, 1_000_000, 4, "openmpi")
+    needs.daemon = "orted"
     return needs
   }
 
@@ -73,6 +74,8 @@ import Testing
     ("\"build\":\"aaaaaaaaaa\"", "\"build\":\"b\"", "has another build of treg than n1", ExitCode.unavailable),
     ("v4.1.4", "v5.0.0", "has another MPI (Open MPI v5.0.0) than n1 (Open MPI v4.1.4)", .unavailable),
     ("\"openmpi\"", "\"mpich\"", "has no MPI that treg can load (openmpi)", .unavailable),
+    ("\"cores\":4", "\"daemon\":null,\"cores\":4", "has no orted, by which mpirun starts ranks there", .unavailable),
+    ("\"cores\":4", "\"daemon\":\"/usr/bin/orted\",\"cores\":4", "", .unavailable),
     ("\"cores\":4", "\"cores\":2", "has 2 cores, its ranks want 4", .configuration),
     ("8000000000", "3000000000", "of memory free, its ranks need", .configuration),
     ("\"d1\"", "\"d2\"", "data differs from that of n1 (other bytes)", .unavailable),
@@ -90,7 +93,7 @@ import Testing
     let findings = [try Self.finding("n1"), try Self.finding("n2", (old, new)), try Self.finding("n3")]
     let verdict = HostVerdict(findings, needs: Self.needs)
     if line.isEmpty {
-      // Equal hashes are equal files; sizes only explain.
+      // Equal hashes are equal files, whose sizes only explain; a program that is there may be anywhere.
       #expect(verdict.problems.isEmpty)
       return
     }

@@ -31,22 +31,27 @@ package struct HostCheck: Sendable {
   /// The folder to look from.
   package let folder: String
   package let sshConfig: String?
+  /// The program that mpirun needs on every host, where it stands beside mpirun here; nil: none.
+  package let daemon: String?
   /// Seconds that a host has for its answer.
   package let patience: Double
 
   package init(
     worker: String, words: [String], environment: [String: String], folder: String, sshConfig: String? = nil,
-    patience: Double = 40
+    daemon: String? = nil, patience: Double = 40
   ) {
     self.worker = worker
     self.words = words
     self.environment = environment
     self.folder = folder
     self.sshConfig = sshConfig
+    self.daemon = daemon
     self.patience = patience
   }
 
-  private var question: [String] { [worker, "doctor", "--host", "--json"] + words }
+  private var question: [String] {
+    [worker, "doctor", "--host", "--json"] + (daemon.map { ["--daemon", $0] } ?? []) + words
+  }
 
   /// What ssh is called with. The host's shell reads one line, in which every word is quoted.
   package func command(for host: String, ssh: String) -> [String] {

@@ -12,6 +12,11 @@ package struct HostFacts: Sendable {
     package let isWhole: Bool
   }
 
+  /// Whether the program is there that mpirun starts ranks with.
+  package enum Daemon: Sendable, Equatable {
+    case notAsked, found, missing
+  }
+
   package struct Problem: Sendable, Equatable {
     package let key: String
     package let message: String
@@ -26,6 +31,7 @@ package struct HostFacts: Sendable {
   package let disk: Int?
   /// Name and version of the MPI behind each shim that loads, by "openmpi" and "mpich".
   package let mpi: [String: String]
+  package let daemon: Daemon
   /// The address that ssh reached.
   package let reached: String?
   /// Address and network of each interface.
@@ -54,6 +60,12 @@ package struct HostFacts: Sendable {
       (value["mpi"]?.object).map { object in
         Dictionary(object.compactMap { member in member.value.string.map { (member.key, $0) } }) { first, _ in first }
       } ?? [:]
+    daemon =
+      switch value["daemon"] {
+      case nil: .notAsked
+      case .string?: .found
+      default: .missing
+      }
     reached = value["reached"]?.string
     networks = (value["networks"]?.array ?? []).compactMap { entry in
       guard let address = entry["address"]?.string, let network = entry["network"]?.string else { return nil }

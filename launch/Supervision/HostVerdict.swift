@@ -14,6 +14,8 @@ package struct HostVerdict: Sendable {
     package var cores: Int?
     /// The MPI that starts the ranks, by the name of its shim; nil: any that all hosts have.
     package var mpi: String?
+    /// The name of the program by which mpirun starts ranks there; nil: it needs none.
+    package var daemon: String?
 
     package init() {}
   }
@@ -82,6 +84,9 @@ package struct HostVerdict: Sendable {
         own == nil
           ? "has no MPI that treg can load\(needs.mpi.map { " (\($0))" } ?? "")"
           : "has another MPI (\(own!)) than \(holder { mpi($0) == library }) (\(library ?? "?"))")
+      let daemonMark = check(
+        needs.daemon == nil || facts.daemon != .missing,
+        "has no \(needs.daemon ?? ""), by which mpirun starts ranks there; install the same MPI in the same place")
       let coreMark = check(
         facts.cores >= needs.cores ?? 0,
         "has \(facts.cores) cores, its ranks want \(needs.cores ?? 0); lower --nproc-per-node or --threads, or add --oversubscribe",
@@ -122,7 +127,8 @@ package struct HostVerdict: Sendable {
       }
       table.append([
         host, "\(facts.cores)" + coreMark, Self.bytes(facts.memory) + memoryMark, Self.bytes(facts.disk) + diskMark,
-        Self.seconds(facts.skew) + clockMark, String(facts.build.prefix(8)) + buildMark, (own ?? "none") + mpiMark,
+        Self.seconds(facts.skew) + clockMark, String(facts.build.prefix(8)) + buildMark,
+        (own ?? "none") + (mpiMark.isEmpty ? daemonMark : mpiMark),
         facts.arithmetic + kindMark, Self.summary(facts) + inputMark,
       ])
     }

@@ -177,7 +177,7 @@ package struct RunPreparation {
     let check = HostCheck(
       worker: worker, words: words,
       environment: environment.filter { ForwardedVariables.names(in: environment).contains($0.key) }, folder: folder,
-      sshConfig: options.sshConfig)
+      sshConfig: options.sshConfig, daemon: hosts == nil ? nil : starter.daemon)
     if let hosts { return try await check.ask(hosts) }
     return try await check.ask(allocation!, srun: Programs.slurm("srun"))
   }
@@ -188,6 +188,7 @@ package struct RunPreparation {
     needs.disk = memory.map { 2 * $0.checkpointBytes }
     needs.cores = options.mayOversubscribe ? nil : plan.ranksPerNode * plan.threads
     if case .mpirun(_, let flavour) = starter { needs.mpi = flavour == .openMPI ? "openmpi" : "mpich" }
+    needs.daemon = starter.daemon.map { FileSystem.name(of: $0) }
     return needs
   }
 
