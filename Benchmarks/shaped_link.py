@@ -124,7 +124,7 @@ def main():
         # The first step of every run is not counted: connections are made, and pages touched.
         rows(data, 2 * pairs * (options.steps + 1), options.tokens // pairs)
         command = [os.path.abspath(options.treg), "bench", "step", "--json", "--model", os.path.abspath(options.model)]
-        command += ["--data", str(data), "--loss-type", "simpo", "--threads", "1", "--wire", options.wire]
+        command += ["--data", str(data), "--loss-type", "simpo", "--treg-alpha", "0", "--threads", "1", "--wire", options.wire]
         command += ["--rows", str(2 * pairs), "--batch", str(2 * pairs), "--repeats", str(options.steps + 1)]
         command += ["--micro-batch-tokens", str(2 * options.tokens)]
         with Link(options.rate, folder) as link:
