@@ -139,8 +139,8 @@ let package = Package(
     tests(
       of: "Training",
       [
-        "Collectives", "Compute", "Configuration", "ModelDescription", "ModelFiles", "Objectives", "OrderedJSON",
-        "PreferenceData", "RunFolder", "Scoring", "Transformer",
+        "Collectives", "Compute", "Configuration", "FuzzSupport", "ModelDescription", "ModelFiles", "Objectives",
+        "OrderedJSON", "PreferenceData", "RunFolder", "Scoring", "Transformer",
       ]),
     tests(of: "Transformer", ["Compute", "ModelDescription", "ModelFiles", "OrderedJSON", "RunFolder"]),
     tests(of: "Compute", ["CKernels"]),
@@ -164,7 +164,7 @@ let package = Package(
       ]),
     // The programs as users run them.
     .testTarget(
-      name: "EndToEndTests", dependencies: ["treg", "treg-launch", "ModelFiles", "OrderedJSON", "RunFolder"],
+      name: "EndToEndTests", dependencies: ["treg", "treg-launch", "FuzzSupport", "ModelFiles", "OrderedJSON", "RunFolder"],
       path: "Tests/EndToEndTests",
       exclude: ["Golden"],
       swiftSettings: swiftSettings),

@@ -1,4 +1,5 @@
 import Foundation
+import FuzzSupport
 import ModelFiles
 import Testing
 
@@ -62,7 +63,7 @@ extension EndToEndTests {
     }
 
     /// The same again: a run, or one that goes on, is killed at a random moment; one more goes on to the end.
-    private func tries(_ count: Int, ranks: Int, _ random: inout SeededGenerator) throws {
+    private func tries(_ count: Int, ranks: Int, _ random: inout Mutator) throws {
       let (expected, seconds) = try unbroken(ranks: ranks)
       var (midWrite, withCheckpoint, kills) = (0, 0, 0)
       for trial in 0..<count {
@@ -92,14 +93,14 @@ extension EndToEndTests {
 
     @Test(.timeLimit(.minutes(30)))
     func theNewestCheckpointLoadsAfterAnyKill() throws {
-      var random = SeededGenerator(seed: Self.seed)
+      var random = Mutator(seed: Self.seed)
       try tries(Self.kills - Self.kills / 5, ranks: 1, &random)
     }
 
     @Test(.disabled(if: withoutMPI, "TREG_TESTS_WITHOUT_MPI is 1"), .timeLimit(.minutes(30)))
     func theNewestCheckpointLoadsAfterARankIsKilled() throws {
       #expect(shimsAreBuilt)
-      var random = SeededGenerator(seed: Self.seed + 1)
+      var random = Mutator(seed: Self.seed + 1)
       try tries(Self.kills / 5, ranks: 2, &random)
     }
   }

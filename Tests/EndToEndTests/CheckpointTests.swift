@@ -1,4 +1,5 @@
 import Foundation
+import FuzzSupport
 import ModelFiles
 import OrderedJSON
 import Testing
@@ -121,7 +122,7 @@ extension EndToEndTests {
       let scratch = try Scratch()
       let out = scratch.path("out")
       try #require(try Program.treg(Self.train(out)).exitCode == 0)
-      var random = SeededGenerator(seed: seed)
+      var random = Mutator(seed: seed)
       for step in 2...12 {
         let folder = out + "/checkpoint-\(step)"
         let names = try FileManager.default.subpathsOfDirectory(atPath: folder).filter { !$0.hasSuffix("state") }

@@ -1,4 +1,5 @@
 import Foundation
+import FuzzSupport
 import RunFolder
 import Testing
 import Training
@@ -54,7 +55,7 @@ import Training
   /// Whoever reads a file finds the damage, and between them readers read all.
   @Test func flippedBitsAreFoundWhereverTheyAre() throws {
     let folder = try Folder()
-    var random = SeededGenerator(seed: 5)
+    var random = Mutator(seed: 5)
     for trial in 0..<60 {
       let entry = folder.manifest.entries[trial % 3]
       let place = Int.random(in: 0..<entry.digest.size, using: &random)
@@ -75,7 +76,7 @@ import Training
   @Test func aDamagedManifestIsRefused() throws {
     let folder = try Folder()
     let text = folder.manifest.text
-    var random = SeededGenerator(seed: 6)
+    var random = Mutator(seed: 6)
     for _ in 0..<400 {
       var bytes = Array(text.utf8)
       bytes[Int.random(in: 0..<bytes.count, using: &random)] ^= UInt8(1) << UInt8.random(in: 0..<8, using: &random)
@@ -99,20 +100,5 @@ import Training
         try CheckpointManifest(parsing: manifest.text, place: "manifest.json")
       }
     }
-  }
-}
-
-/// Numbers that repeat (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ mixed >> 31
   }
 }

@@ -17,8 +17,8 @@ package struct FailureCause: Sendable, Equatable {
   ///   - messages: of the program that started the ranks.
   ///   - program: its name.
   /// - Returns: the earliest report that is no echo; else the rank that a signal ended or the host that is lost; else what
-  ///   ``FirstCause`` makes of echoes and heartbeats; else what the program said. nil when nobody said anything, as for an error that all ranks had and
-  ///   rank 0 has told.
+  ///   ``FirstCause`` makes of echoes and heartbeats; else what the program said. nil when nobody said anything, as for an
+  ///   error that all ranks had and rank 0 has told.
   package init?(
     in reports: [ErrorReport], heartbeats: [Heartbeat], messages: StarterMessages, code: Int32, program: String,
     layout: RunLayout

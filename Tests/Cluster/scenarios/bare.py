@@ -43,20 +43,22 @@ def ended_and_resumed(c, job, out, ranks, since, codes, named=None):
     return f"ended after {gone:.1f} s: {line[:110]}"
 
 
-@scenario("mpirun-stop-rank", "SIGSTOP of a rank under mpirun", 150, TRIES)
-def stop_rank(c):
+def signalled(c, what, code):
+    """A rank gets a signal, and the run ends with this code and names the rank."""
     job, out, ranks = started(c)
     number, since = c.random.choice(list(ranks)), time.monotonic()
-    ranks[number].signal(signal.SIGSTOP)
-    return ended_and_resumed(c, job, out, ranks, since, (75,), number)
+    ranks[number].signal(what)
+    return ended_and_resumed(c, job, out, ranks, since, (code,), number)
+
+
+@scenario("mpirun-stop-rank", "SIGSTOP of a rank under mpirun", 150, TRIES)
+def stop_rank(c):
+    return signalled(c, signal.SIGSTOP, 75)
 
 
 @scenario("mpirun-segfault", "SIGSEGV of a rank under mpirun", 150, TRIES)
 def segfault(c):
-    job, out, ranks = started(c)
-    number, since = c.random.choice(list(ranks)), time.monotonic()
-    ranks[number].signal(signal.SIGSEGV)
-    return ended_and_resumed(c, job, out, ranks, since, (139,), number)
+    return signalled(c, signal.SIGSEGV, 139)
 
 
 @scenario("mpirun-kill-daemon", "kill -9 of a node's daemon under mpirun", 150, TRIES)

@@ -53,38 +53,31 @@ def expect_restart(out, job):
     expect("restart" in told.lower(), "no word of a restart")
 
 
-@scenario("kill-rank", "kill -9 of a rank", 240, TRIES)
-def kill_rank(c):
+def recovered(c, victim, number):
+    """A run restarts by itself after a process of it gets a signal: the one that `victim` picks, given the ranks."""
     job, out = started(c)
     before = list(c.bed.ranks().values())
-    rank = c.random.choice(before)
-    since = time.monotonic()
-    rank.signal(signal.SIGKILL)
+    process, since = victim(before), time.monotonic()
+    process.signal(number)
     said = expect_recovered(c, job, out, since, before)
     expect_restart(out, job)
     return said
+
+
+@scenario("kill-rank", "kill -9 of a rank", 240, TRIES)
+def kill_rank(c):
+    return recovered(c, c.random.choice, signal.SIGKILL)
 
 
 @scenario("kill-mpirun", "kill -9 of mpirun", 240, TRIES)
 def kill_mpirun(c):
-    job, out = started(c)
-    before = list(c.bed.ranks().values())
-    since = time.monotonic()
-    c.bed.processes(*MPIRUN, host="n1")[0].signal(signal.SIGKILL)
-    said = expect_recovered(c, job, out, since, before)
-    expect_restart(out, job)
-    return said
+    return recovered(c, lambda _: c.bed.processes(*MPIRUN, host="n1")[0], signal.SIGKILL)
 
 
 @scenario("kill-daemon", "kill -9 of a node's daemon (orted)", 240, TRIES)
 def kill_daemon(c):
-    job, out = started(c)
-    host, before = c.random.choice(["n2", "n3"]), list(c.bed.ranks().values())
-    since = time.monotonic()
-    c.bed.processes("orted", host=host)[0].signal(signal.SIGKILL)
-    said = expect_recovered(c, job, out, since, before)
-    expect_restart(out, job)
-    return said
+    host = c.random.choice(["n2", "n3"])
+    return recovered(c, lambda _: c.bed.processes("orted", host=host)[0], signal.SIGKILL)
 
 
 @scenario("kill-launcher", "kill -9 of the launcher; the same command resumes", 240, TRIES)
@@ -181,14 +174,7 @@ def kill_all_writing(c):
 
 @scenario("segfault", "a rank crashes (SIGSEGV)", 240, 1)
 def segfault(c):
-    job, out = started(c)
-    before = list(c.bed.ranks().values())
-    rank = c.random.choice(before)
-    since = time.monotonic()
-    rank.signal(signal.SIGSEGV)
-    said = expect_recovered(c, job, out, since, before)
-    expect_restart(out, job)
-    return said
+    return recovered(c, c.random.choice, signal.SIGSEGV)
 
 
 @scenario("leave-and-resume", "SIGTERM to the launcher: checkpoint, 75, resumed", 240, TRIES)
