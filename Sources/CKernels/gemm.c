@@ -23,8 +23,9 @@ enum {
   TILE_COLUMNS = 16,
   // Of the summed dimension: 20 KB of packed columns, which stay in the first cache while rows pass by.
   LARGEST_BLOCK = 320,
-  // Rows whose block, 450 KB, nearly fills the second cache. Every group packs all columns anew: the fewer, the better.
-  ROW_GROUP = 360,
+  // Rows whose block, 480 KB, nearly fills the second cache. Every group packs all columns anew: the fewer, the better. A
+  // panel of tokens (Activations.panelLimit) is one group.
+  ROW_GROUP = 384,
   // Results have to be so wide that packing rows for them pays.
   NARROW = 96,
 };
