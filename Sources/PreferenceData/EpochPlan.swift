@@ -71,6 +71,11 @@ package struct EpochPlan: Sendable {
     return Array(cachedOrder[start..<min(rowCount, start + globalBatchSize)])
   }
 
+  /// The rows that the first `steps` steps take; nil: all.
+  package func rows(ofSteps steps: Int) -> Set<Int>? {
+    steps < stepsPerEpoch ? Set(order(ofEpoch: 0).prefix(steps * globalBatchSize)) : nil
+  }
+
   /// All rows in the order of an epoch.
   package func order(ofEpoch epoch: Int) -> [Int] {
     var generator = SplitMix64(seed: SplitMix64.mix(seed &+ 0x9E37_79B9_7F4A_7C15 &* UInt64(epoch + 1)))

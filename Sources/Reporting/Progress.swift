@@ -10,7 +10,7 @@ package struct Progress: ~Copyable {
   private let isSpeaking: Bool
   private let send: (String) -> Void
   private let seconds: () -> Double
-  private let origin: Int
+  private var origin: Int
   private var drawn = -1.0
   private var isDrawn = false
 
@@ -56,6 +56,9 @@ package struct Progress: ~Copyable {
     // Carriage return, the line, then erase what an earlier, longer one left (ECMA-48, EL).
     send("\r" + line.prefix(terminal.width - 1) + "\u{1B}[K")
   }
+
+  /// So many units turn out to have been done before.
+  package mutating func start(at origin: Int) { self.origin = origin }
 
   /// Ends the bar's line, so that what follows starts on its own.
   package mutating func finish() {

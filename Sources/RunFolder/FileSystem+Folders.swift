@@ -48,6 +48,18 @@ extension FileSystem {
     return first.st_dev == second.st_dev && first.st_ino == second.st_ino
   }
 
+  /// Whether what is at `path` lies in a folder, at whatever depth, or is that folder.
+  package static func isInside(_ path: String, _ folder: String) -> Bool {
+    guard let resolved = realpath(path, nil) else { return false }
+    defer { free(resolved) }
+    var place = String(cString: resolved)
+    while !isSame(place, folder) {
+      if place == "/" { return false }
+      place = parent(of: place)
+    }
+    return true
+  }
+
   /// Flushes a folder's names to the disk. File systems that cannot flush a folder say so with `EINVAL`;
   /// nothing more can be done there.
   package static func flush(folder path: String) throws {

@@ -48,4 +48,9 @@ package struct RowScores: Sendable, Equatable {
   }
 
   package var tokenCount: Int { chosen.count + rejected.count }
+
+  /// Stands for a row that was not scored, as nothing asks for it.
+  static func none(row: Int) -> RowScores {
+    RowScores(row: row, chosen: ResponseScores(reference: []), rejected: ResponseScores(reference: []))
+  }
 }

@@ -43,10 +43,12 @@ package struct ScoreExchange {
     return result
   }
 
-  /// Collective: a number that identifies the scores of all rows, whatever the number of ranks.
-  package func contentHash() throws -> String {
+  /// Collective: a number that identifies the scores of some rows, whatever the number of ranks.
+  ///
+  /// - Parameter wanted: indices of rows; nil: all.
+  package func contentHash(of wanted: Set<Int>?) throws -> String {
     var sum: [Int64] = [0, 0]
-    for row in rows {
+    for (index, row) in zip(own, rows) where wanted?.contains(index) ?? true {
       var hash = ContentHash()
       hash.update(ScoreShard.encode([row]))
       sum[0] &+= Int64(bitPattern: hash.digest.high)

@@ -5,6 +5,7 @@ import RunFolder
 ///
 ///     shard-00003-of-00008.rewards      see ``ScoreShard``
 ///     shard-00003-of-00008.jsonl        the same for people, on request
+///     shard-00003-of-00008.part         rows of a shard under way, see ``ScoreDraft``
 ///     manifest.json                     written when all shards are there
 package struct ScoreFolder: Sendable {
   package let path: String
@@ -42,8 +43,9 @@ package struct ScoreFolder: Sendable {
   package func prepare(shards: Int, replacing: Bool) throws {
     try FileSystem.createFolder(path)
     let others = try shardFiles().filter { $0.shards != shards }
-    guard let first = others.first else { return }
-    guard replacing else {
+    // Drafts are no set, and serve any other.
+    guard replacing, !others.isEmpty else {
+      guard let first = others.first(where: { !$0.isDraft }) else { return }
       throw TregError.cannotCreate(
         at: path,
         "a set of \(first.shards) shards is here, and two sets in one folder are none; use --overwrite or another folder"
@@ -53,16 +55,32 @@ package struct ScoreFolder: Sendable {
     try FileSystem.remove(FileSystem.join(path, Self.manifestName))
   }
 
-  /// Files of shards, and the number of shards that each name tells.
-  private func shardFiles() throws -> [(name: String, shards: Int)] {
-    guard FileSystem.kind(of: path) == .folder else { return [] }
-    return try FileSystem.contents(ofFolder: path).compactMap { name in
+  /// A file of a shard, and what its name tells.
+  struct ShardFile {
+    let name: String
+    let shard: Int
+    let shards: Int
+    private let kind: Substring
+
+    init?(_ name: String) {
       let parts = name.split(separator: ".")
-      guard name.hasPrefix("shard-"), parts.count == 2, ["rewards", "jsonl"].contains(parts[1]),
-        let shards = parts[0].split(separator: "-").last.flatMap({ Int($0) })
+      guard name.hasPrefix("shard-"), parts.count == 2, ["rewards", "jsonl", "part"].contains(parts[1]) else {
+        return nil
+      }
+      let words = parts[0].split(separator: "-")
+      guard words.count == 4, let shard = Int(words[1]), let shards = Int(words[3]), shards > 0,
+        (0..<shards).contains(shard)
       else { return nil }
-      return (name, shards)
+      (self.name, self.shard, self.shards, kind) = (name, shard, shards, parts[1])
     }
+
+    var isShard: Bool { kind == "rewards" }
+    var isDraft: Bool { kind == "part" }
+  }
+
+  func shardFiles() throws -> [ShardFile] {
+    guard FileSystem.kind(of: path) == .folder else { return [] }
+    return try FileSystem.contents(ofFolder: path).compactMap(ShardFile.init)
   }
 
   /// Writes a shard, and the manifest when it was the last one missing.
@@ -72,9 +90,11 @@ package struct ScoreFolder: Sendable {
     try writeManifestWhenComplete(shards: shard.shards)
   }
 
-  /// Removes a shard, its records and the manifest, which stands for a whole set.
+  /// Removes a shard, its records, its draft and the manifest, which stands for a whole set.
   package func remove(shard: Int, of shards: Int) throws {
-    for path in [file(shard: shard, of: shards), records(shard: shard, of: shards)] { try FileSystem.remove(path) }
+    for path in [file(shard: shard, of: shards), records(shard: shard, of: shards), draft(shard: shard, of: shards)] {
+      try FileSystem.remove(path)
+    }
     try FileSystem.remove(FileSystem.join(path, Self.manifestName))
   }
 
@@ -96,6 +116,8 @@ package struct ScoreFolder: Sendable {
       "files": .array(files),
     ]
     try AtomicFile.write(manifest.text(.indented(2)) + "\n", to: FileSystem.join(path, Self.manifestName))
+    // Every row is in a shard now.
+    for file in try shardFiles() where file.isDraft { try FileSystem.remove(FileSystem.join(path, file.name)) }
   }
 
   /// What the manifest says of each shard; nil without a manifest.
@@ -119,7 +141,7 @@ package struct ScoreFolder: Sendable {
   /// The number of shards of the set in the folder: the manifest's, else the one that the file names tell.
   package func shardCount() throws -> Int? {
     if let manifest = try manifest() { return manifest.count }
-    let counts = Set(try shardFiles().filter { $0.name.hasSuffix(".rewards") }.map(\.shards))
+    let counts = Set(try shardFiles().filter(\.isShard).map(\.shards))
     guard counts.count <= 1 else {
       throw TregError.badData(
         at: path,
@@ -152,14 +174,35 @@ package struct ScoreFolder: Sendable {
     return missing
   }
 
+  private var nothingHere: TregError {
+    .missing(at: path, "no token rewards here; make them with treg rewards")
+  }
+
+  private func isMissing(_ shard: Int, of shards: Int) -> TregError {
+    .badData(
+      at: path, "\(ScoreShard.name(shard: shard, of: shards)) is missing: run treg rewards --shard \(shard)/\(shards)")
+  }
+
+  /// Looks, without reading the scores, whether a whole set of them is here.
+  ///
+  /// - Throws: as ``rows(in:)``.
+  package func checkPresence() throws {
+    guard let shards = try shardCount() else { throw nothingHere }
+    for shard in 0..<shards where FileSystem.kind(of: file(shard: shard, of: shards)) == nil {
+      throw isMissing(shard, of: shards)
+    }
+    let first = file(shard: 0, of: shards)
+    if let reason = identity.mismatch(with: try ScoreShard.header(of: first)["identity"] ?? nil) {
+      throw ScoreShard.isStale(first, reason)
+    }
+  }
+
   /// The scores of consecutive rows, read from whichever shards hold them.
   ///
   /// - Parameter range: indices into the data's usable rows.
   /// - Throws: 66 when there are no scores, 65 when a shard is missing, stale or damaged.
   package func rows(in range: Range<Int>) throws -> [RowScores] {
-    guard let shards = try shardCount() else {
-      throw TregError.missing(at: path, "no token rewards here; make them with treg rewards")
-    }
+    guard let shards = try shardCount() else { throw nothingHere }
     let manifest = try manifest()
     var rows: [RowScores] = []
     for shard in 0..<shards {
@@ -167,9 +210,7 @@ package struct ScoreFolder: Sendable {
       let wanted = held.clamped(to: range)
       guard !wanted.isEmpty else { continue }
       guard let finished = try finished(shard: shard, of: shards) else {
-        throw TregError.badData(
-          at: path,
-          "\(ScoreShard.name(shard: shard, of: shards)) is missing: run treg rewards --shard \(shard)/\(shards)")
+        throw isMissing(shard, of: shards)
       }
       if let manifest { try check(file(shard: shard, of: shards), against: manifest[shard]) }
       rows += finished.rows[wanted.lowerBound - held.lowerBound..<wanted.upperBound - held.lowerBound]
@@ -179,11 +220,11 @@ package struct ScoreFolder: Sendable {
 
   /// Removes every shard and the manifest when any shard is stale or damaged; for runs that replace an earlier one.
   package func clearStale() throws {
-    let files = try shardFiles().map(\.name)
-    let areUsable = files.filter { $0.hasSuffix(".rewards") }.allSatisfy { name in
-      (try? ScoreShard(readingFrom: FileSystem.join(path, name), identity: identity)) != nil
+    let files = try shardFiles()
+    let areUsable = files.filter(\.isShard).allSatisfy { file in
+      (try? ScoreShard(readingFrom: FileSystem.join(path, file.name), identity: identity)) != nil
     }
     if areUsable { return }
-    for name in files + [Self.manifestName] { try FileSystem.remove(FileSystem.join(path, name)) }
+    for name in files.map(\.name) + [Self.manifestName] { try FileSystem.remove(FileSystem.join(path, name)) }
   }
 }

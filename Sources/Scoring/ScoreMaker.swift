@@ -7,18 +7,30 @@ package struct ScoreMaker {
   package struct Summary: Sendable {
     package var signal = RewardSignal()
     package var rowCount = 0
+    /// Of these, rows that an earlier job had scored.
+    package var keptCount = 0
     package var tokenCount = 0
     package var cutPromptCount = 0
     /// The shard was there already, finished.
     package var wasFinished = false
+
+    /// How many rows, in words: "12 rows, 4 of them scored before".
+    package var rowsText: String { "\(rowCount) rows" + (keptCount == 0 ? "" : ", \(keptCount) of them scored before") }
   }
 
   private let folder: ScoreFolder
   private let pairs: PairList
+  private let wanted: Set<Int>?
+  private let draftInterval: Duration
 
-  package init(folder: ScoreFolder, pairs: PairList) {
+  /// - Parameters:
+  ///   - wanted: indices of the rows to score; nil: all. With some alone no shard is written, only a draft.
+  ///   - draftInterval: how often, at most, the rows scored so far are kept.
+  package init(folder: ScoreFolder, pairs: PairList, wanted: Set<Int>? = nil, draftInterval: Duration = .seconds(30)) {
     self.folder = folder
     self.pairs = pairs
+    self.wanted = wanted
+    self.draftInterval = draftInterval
   }
 
   /// The rows of a shard, as indices into the pairs.
@@ -26,15 +38,24 @@ package struct ScoreMaker {
     ScoreShard.range(shard: shard, of: shards, rowCount: pairs.count)
   }
 
-  /// Returns the shard when it is finished; otherwise makes and writes it.
+  /// How many rows of a shard are to be scored.
+  package func count(shard: Int, of shards: Int) -> Int {
+    let range = rows(shard: shard, of: shards)
+    return wanted?.count(where: range.contains) ?? range.count
+  }
+
+  /// Returns the shard when it is finished; otherwise makes and writes it. When that fails, or is ended, the rows scored
+  /// so far are kept for the next job.
   ///
   /// - Parameters:
   ///   - scorer: called once, when there is something to score.
   ///   - records: receives every row with its scores, for people; the shard is made anew when it is given.
-  ///   - progress: called after every row with the number of rows done; what it throws ends the work.
+  ///   - begins: called with the number of rows that an earlier job has scored.
+  ///   - progress: called after every row with the number of rows done, those included; what it throws ends the work.
   package func shard(
     _ shard: Int, of shards: Int, scorer: () throws -> Scorer,
-    records: ((TokenizedPair, RowScores, Scorer) throws -> Void)? = nil, progress: (Int) throws -> Void = { _ in }
+    records: ((TokenizedPair, RowScores, Scorer) throws -> Void)? = nil, begins: (Int) -> Void = { _ in },
+    progress: (Int) throws -> Void = { _ in }
   ) throws -> (shard: ScoreShard, summary: Summary) {
     var summary = Summary()
     let finished = try folder.finished(shard: shard, of: shards)
@@ -46,20 +67,79 @@ package struct ScoreMaker {
       return (finished, summary)
     }
     let scorer = try scorer()
-    var rows: [RowScores] = []
-    for index in self.rows(shard: shard, of: shards) {
-      let pair = try pairs.pair(at: index)
-      let scores = try scorer.score(pair)
-      try records?(pair, scores, scorer)
-      summary.signal.add(scores)
-      rows.append(scores)
-      try progress(rows.count)
+    let range = self.rows(shard: shard, of: shards)
+    let kept = folder.kept(in: range).filter {
+      wanted == nil || pairs.index(ofRow: $0.key).map(wanted!.contains) ?? false
     }
-    summary.rowCount = rows.count
+    summary.keptCount = kept.count
+    begins(kept.count)
+    var rows: [RowScores] = []
+    var madeCount = 0
+    var draft = Draft(folder: folder, shard: shard, shards: shards, interval: draftInterval)
+    do {
+      for index in range {
+        guard wanted?.contains(index) ?? true else {
+          rows.append(.none(row: pairs.counts(at: index).row))
+          continue
+        }
+        let known = kept[pairs.counts(at: index).row]
+        if known == nil || records != nil {
+          let pair = try pairs.pair(at: index)
+          let scores = try known ?? scorer.score(pair)
+          try records?(pair, scores, scorer)
+          rows.append(scores)
+        } else {
+          rows.append(known!)
+        }
+        summary.signal.add(rows.last!)
+        summary.rowCount += 1
+        if known == nil {
+          madeCount += 1
+          draft.keepNowAndThen(rows)
+        }
+        try progress(kept.count + madeCount)
+      }
+    } catch {
+      draft.keep(rows)
+      throw error
+    }
     summary.tokenCount = scorer.tokenCount
     summary.cutPromptCount = scorer.cutPromptCount
     let made = ScoreShard(shard: shard, shards: shards, rows: rows)
-    try folder.write(made)
+    if wanted == nil {
+      try folder.write(made)
+      try FileSystem.remove(folder.draft(shard: shard, of: shards))
+    } else {
+      draft.keep(rows)
+    }
     return (made, summary)
+  }
+
+  /// Keeps what has been scored.
+  private struct Draft {
+    let folder: ScoreFolder
+    let shard: Int
+    let shards: Int
+    let interval: Duration
+    private var last = ContinuousClock.now
+    private var cost = Duration.zero
+
+    init(folder: ScoreFolder, shard: Int, shards: Int, interval: Duration) {
+      (self.folder, self.shard, self.shards, self.interval) = (folder, shard, shards, interval)
+    }
+
+    /// Not more often than the interval says, nor for more than a fiftieth of the time.
+    mutating func keepNowAndThen(_ rows: [RowScores]) {
+      guard ContinuousClock.now - last >= max(interval, cost * 50) else { return }
+      let start = ContinuousClock.now
+      keep(rows)
+      last = .now
+      cost = last - start
+    }
+
+    /// A disk that takes no draft is no reason to end: the shard's own writing tells, should it still be full.
+    func keep(_ rows: [RowScores]) {
+      try? folder.keep(rows.filter { $0.tokenCount > 0 }, shard: shard, of: shards)
+    }
   }
 }

@@ -73,7 +73,7 @@ package struct ScoreShard: Sendable {
   package init(readingFrom path: String, identity: ScoreIdentity) throws {
     let file = try HeadedFile(readingFrom: path, format: Self.format)
     if let reason = identity.mismatch(with: file.header["identity"] ?? nil) {
-      throw TregError.badData(at: path, "these scores were \(reason); remove them or use --overwrite")
+      throw Self.isStale(path, reason)
     }
     guard let shard = file.header["shard"]?.integer, let shards = file.header["shards"]?.integer, shards > 0,
       (0..<shards).contains(shard), let count = file.header["count"]?.integer,
@@ -82,6 +82,10 @@ package struct ScoreShard: Sendable {
       let rows = Self.decode(file.payload, count: count, withRewards: rewards)
     else { throw HeadedFile.damaged(path) }
     self.init(shard: shard, shards: shards, rows: rows)
+  }
+
+  static func isStale(_ path: String, _ reason: String) -> TregError {
+    .badData(at: path, "these scores were \(reason); remove them or use --overwrite")
   }
 
   /// The inverse of ``encode(_:)``; nil when the bytes are not exactly `count` rows.

@@ -19,10 +19,14 @@ package struct RewardJob {
   private let communicator: Communicator
   private let threads: Int
   private let environment: [String: String]
+  private let stop: StopRequest
 
-  /// - Parameter shard: the shard to make; nil makes all rows, divided over the ranks.
+  /// - Parameters:
+  ///   - shard: the shard to make; nil makes all rows, divided over the ranks.
+  ///   - stop: ends the work between two rows; what is scored by then is kept.
   package init(
-    _ configuration: RunConfiguration, shard: (Int, Int)?, communicator: Communicator, environment: [String: String]
+    _ configuration: RunConfiguration, shard: (Int, Int)?, communicator: Communicator, environment: [String: String],
+    stop: StopRequest = StopRequest()
   ) throws {
     if shard != nil, communicator.size > 1 {
       throw TregError(
@@ -32,6 +36,7 @@ package struct RewardJob {
     self.configuration = configuration
     self.communicator = communicator
     self.environment = environment
+    self.stop = stop
     part = shard ?? (communicator.rank, communicator.size)
     threads = configuration.threadCount(environment: environment)
   }
@@ -47,17 +52,19 @@ package struct RewardJob {
       let name = try communicator.runName()
       try communicator.agree { try Watchdog.gather(in: configuration.out, run: name) }
     }
-    let made = try communicator.agree { try make(writingRecords: writingRecords, overwriting: overwriting) }
+    var made = try communicator.agree { try make(writingRecords: writingRecords, overwriting: overwriting) }
     var signal = made.signal
     try signal.combine(communicator)
-    var sums = [Int64(made.rowCount), Int64(made.tokenCount), Int64(made.cutPromptCount), made.wasFinished ? 1 : 0]
+    var sums = [made.rowCount, made.keptCount, made.tokenCount, made.cutPromptCount, made.wasFinished ? 1 : 0]
+      .map { Int64($0) }
     try communicator.sum(&sums)
+    (made.rowCount, made.keptCount) = (Int(sums[0]), Int(sums[1]))
     guard communicator.rank == 0 else { return }
-    if sums[3] > 0 {
-      Console.note("\(sums[3]) of \(communicator.size == 1 ? 1 : communicator.size) shards were finished already")
+    if sums[4] > 0 {
+      Console.note("\(sums[4]) of \(communicator.size == 1 ? 1 : communicator.size) shards were finished already")
     }
     Console.note(
-      "\(sums[0]) rows, \(sums[1]) tokens in \(NumberFormat.fixed(stopwatch.seconds, decimals: 1)) s; contrastive prompts cut: \(sums[2])"
+      "\(made.rowsText), \(sums[2]) tokens in \(NumberFormat.fixed(stopwatch.seconds, decimals: 1)) s; contrastive prompts cut: \(sums[3])"
     )
     Console.print(signal.summary)
     Console.print(configuration.out)
@@ -120,6 +127,7 @@ package struct RewardJob {
     try folder.prepare(shards: part.count, replacing: overwriting)
     if overwriting { try folder.remove(shard: part.index, of: part.count) }
     let maker = ScoreMaker(folder: folder, pairs: data.pairs)
+    stop.beginWork()
     let total = maker.rows(shard: part.index, of: part.count).count
     if speaks { Console.note("data: \(data.summary); shard \(part.index)/\(part.count) has \(total) rows") }
     var progress = Progress("rewards", total: max(total, 1), isSpeaking: speaks)
@@ -132,6 +140,11 @@ package struct RewardJob {
     }
     func made(_ records: ((TokenizedPair, RowScores, Scorer) throws -> Void)?) throws -> ScoreMaker.Summary {
       try maker.shard(part.index, of: part.count, scorer: scorer, records: records) {
+        progress.start(at: $0)
+      } progress: {
+        if let reason = stop.reason {
+          throw TregError(reason.exitCode, "stopped; the same command goes on with the rows scored so far")
+        }
         progress.update($0, isLogged: $0 % 32 == 0 || $0 == total)
       }.summary
     }

@@ -11,6 +11,8 @@ struct ScoreProvider {
   let communicator: Communicator
   let pairs: PairList
   let identity: ScoreIdentity
+  /// Indices of the rows that a run takes; nil: all.
+  let wanted: Set<Int>?
 
   private var own: Range<Int> {
     ScoreShard.range(shard: communicator.rank, of: communicator.size, rowCount: pairs.count)
@@ -33,20 +35,26 @@ struct ScoreProvider {
     return missing == 0 ? rows : nil
   }
 
-  /// Collective: scores this rank's part and writes it as a shard.
+  private func maker(in path: String) -> ScoreMaker {
+    ScoreMaker(folder: ScoreFolder(path, identity: identity), pairs: pairs, wanted: wanted)
+  }
+
+  /// Rows of this rank's part that are to be scored.
+  func ownCount(in path: String) -> Int { maker(in: path).count(shard: communicator.rank, of: communicator.size) }
+
+  /// Collective: scores this rank's part and writes it as a shard, or as a draft when a run takes some rows alone.
   func make(
-    in path: String, scorer: Scorer, progress: (Int) throws -> Void
+    in path: String, scorer: Scorer, begins: (Int) -> Void, progress: (Int) throws -> Void
   ) throws -> (rows: [RowScores], summary: ScoreMaker.Summary) {
     var made = try communicator.agree {
-      let folder = ScoreFolder(path, identity: identity)
-      return try ScoreMaker(folder: folder, pairs: pairs).shard(
-        communicator.rank, of: communicator.size, scorer: { scorer }, progress: progress)
+      try maker(in: path).shard(
+        communicator.rank, of: communicator.size, scorer: { scorer }, begins: begins, progress: progress)
     }
-    var sums = [Int64(made.summary.rowCount), Int64(made.summary.tokenCount), Int64(made.summary.cutPromptCount)]
+    let summary = made.summary
+    var sums = [summary.rowCount, summary.keptCount, summary.tokenCount, summary.cutPromptCount].map { Int64($0) }
     try communicator.sum(&sums)
-    made.summary.rowCount = Int(sums[0])
-    made.summary.tokenCount = Int(sums[1])
-    made.summary.cutPromptCount = Int(sums[2])
+    (made.summary.rowCount, made.summary.keptCount) = (Int(sums[0]), Int(sums[1]))
+    (made.summary.tokenCount, made.summary.cutPromptCount) = (Int(sums[2]), Int(sums[3]))
     // All shards are there now, whoever wrote the last one.
     try communicator.agree {
       if communicator.rank == 0 {

@@ -1,4 +1,5 @@
 import Dispatch
+import Reporting
 import RunFolder
 import Synchronization
 
@@ -26,9 +27,11 @@ package enum StopReason: Int, Sendable, Comparable {
   }
 }
 
-/// Signals that ask a run to end. The first is remembered until the step is over; a second Ctrl-C leaves at once.
+/// Signals that ask a run to end. Before ``beginWork()`` there is nothing to save and they end the process; then the first is
+/// remembered until the step is over, and a second Ctrl-C leaves at once.
 package final class StopRequest: @unchecked Sendable {
   private let code = Atomic<Int>(0)
+  private let isWorking = Atomic<Bool>(false)
   /// Kept alive; touched by `listen()` alone, once, before any signal can arrive.
   private var sources: [any DispatchSourceSignal] = []
 
@@ -42,12 +45,19 @@ package final class StopRequest: @unchecked Sendable {
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       source.setEventHandler { [self] in
         let before = code.exchange(reason.rawValue, ordering: .relaxed)
+        if !isWorking.load(ordering: .relaxed) {
+          Console.note("treg: stopped; nothing was written")
+          _exit(reason.exitCode.rawValue)
+        }
         if before == StopReason.interrupted.rawValue, reason == .interrupted { _exit(ExitCode.interrupted.rawValue) }
       }
       source.resume()
       sources.append(source)
     }
   }
+
+  /// From now on a signal waits for a good moment.
+  package func beginWork() { isWorking.store(true, ordering: .relaxed) }
 
   package var reason: StopReason? { StopReason(rawValue: code.load(ordering: .relaxed)) }
 }

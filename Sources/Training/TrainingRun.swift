@@ -59,6 +59,14 @@ package final class TrainingRun {
     Pulse.enter("reading")
     try communicator.agree { try layout.check(start.layoutStart) }
     setup = try TrainingSetup(configuration, communicator: communicator, environment: environment)
+    let setup = setup
+    try communicator.agree {
+      try setup.source.requireOutside(layout.root)
+      try setup.reference.requireOutside(layout.root)
+      if let given = configuration.rewards, !setup.objective.needs.scores.isEmpty {
+        try ScoreFolder(given, identity: setup.identity(of: setup.train)).checkPresence()
+      }
+    }
   }
 
   /// The configuration, the layout, memory and rows, for `--dry-run` and before step 1.
@@ -70,7 +78,14 @@ package final class TrainingRun {
     let lock = try communicator.agree { try group.leads ? layout.prepare(start.layoutStart) : nil }
     defer { lock?.release() }
     Watchdog.follow(layout, run: try communicator.runName())
+    let store = CheckpointStore(group: group, communicator: communicator)
+    // Before anything is written: what cannot go on stays as it was.
+    let resumed: CheckpointStore.Found? =
+      if case .resume(let name) = start { try store.find(name) } else { nil }
+    if let resumed { try communicator.agree { try check(resumed.state) } }
     var status = RunStatus(ranks: communicator.size, totalSteps: setup.plan.stepCount)
+    status.step = resumed?.state.step ?? 0
+    status.epoch = setup.plan.epochs(afterSteps: status.step)
     do {
       let facts = try RunFacts(setup)
       try leaderDoes(group) {
@@ -78,8 +93,7 @@ package final class TrainingRun {
         try AtomicFile.write(facts.json.text(.indented(2)) + "\n", to: layout.facts)
         try status.write(to: layout.status)
       }
-      let code = try train(group, status: &status)
-      return code
+      return try train(group, from: resumed, of: store, status: &status)
     } catch {
       // Who asked for an end before there was anything to save gets one, and no failure.
       let isStop = (error as? TregError).map { [.preempted, .interrupted].contains($0.exitCode) } ?? false
@@ -99,13 +113,10 @@ package final class TrainingRun {
 
   // MARK: The course of a run
 
-  private func train(_ group: FolderGroup, status: inout RunStatus) throws -> ExitCode {
+  private func train(
+    _ group: FolderGroup, from resumed: CheckpointStore.Found?, of store: CheckpointStore, status: inout RunStatus
+  ) throws -> ExitCode {
     let workers = Workers(threads: setup.threads)
-    let store = CheckpointStore(group: group, communicator: communicator)
-    let resumed: CheckpointStore.Found? =
-      if case .resume(let name) = start { try store.find(name) } else { nil }
-    if let resumed { try communicator.agree { try check(resumed.state) } }
-
     phase = "loading the model"
     var frozen: Transformer? = try communicator.agree { try setup.loadReference(workers: workers) }
     status.state = .scoring
@@ -117,16 +128,23 @@ package final class TrainingRun {
         }
       }
     }
-    let scores = try obtainScores(of: setup.train, in: layout.rewards, given: configuration.rewards, model: frozen!)
+    let plan = setup.plan
+    // A checkpoint may be of a longer run, whose scores have to be the same for it to go on.
+    let scores = try obtainScores(
+      of: setup.train, rows: plan.rows(ofSteps: max(plan.stepCount, resumed?.state.totalSteps ?? 0)),
+      in: layout.rewards,
+      given: configuration.rewards, model: frozen!)
     let heldScores = try setup.held.flatMap {
-      try obtainScores(of: $0, in: heldRewards, given: nil, model: frozen!)
+      try obtainScores(of: $0, rows: nil, in: heldRewards, given: nil, model: frozen!)
     }
     let (model, reference) = try setup.policy(from: &frozen)
-    let scoreHash = try scores?.contentHash()
-    if let saved = resumed?.state, saved.scoreHash != scoreHash {
+    let scoreHash = try scores?.contentHash(of: plan.rows(ofSteps: plan.stepCount))
+    if let saved = resumed?.state,
+      saved.scoreHash != (try scores?.contentHash(of: plan.rows(ofSteps: saved.totalSteps)))
+    {
       throw TregError(
         .badData, at: layout.rewards,
-        "these scores are not those that the checkpoint was trained with (hash \(scoreHash ?? "none"))",
+        "these scores are not those that the checkpoint was trained with",
         isOnAllRanks: true)
     }
 
@@ -233,12 +251,15 @@ package final class TrainingRun {
   }
 
   /// Collective: the scores that the objective needs; nil when it needs none.
+  ///
+  /// - Parameter rows: those that are needed; nil: all.
   private func obtainScores(
-    of tokens: RunTokens, in folder: String, given: String?, model: Transformer
+    of tokens: RunTokens, rows wanted: Set<Int>?, in folder: String, given: String?, model: Transformer
   ) throws -> ScoreExchange? {
     guard !setup.objective.needs.scores.isEmpty else { return nil }
     phase = "scoring"
-    let provider = ScoreProvider(communicator: communicator, pairs: tokens.pairs, identity: setup.identity(of: tokens))
+    let provider = ScoreProvider(
+      communicator: communicator, pairs: tokens.pairs, identity: setup.identity(of: tokens), wanted: wanted)
     if let rows = try provider.finished(in: given ?? folder, required: given != nil) {
       note("scores: \(tokens.pairs.count) rows from \(given ?? folder)")
       return provider.exchange(rows)
@@ -246,12 +267,14 @@ package final class TrainingRun {
     let scorer = try communicator.agree {
       try Scorer(model: model, rewards: setup.rewardSource, tokenizer: setup.pairTokenizer)
     }
-    let own = ScoreShard.range(shard: 0, of: communicator.size, rowCount: tokens.pairs.count).count
+    let own = provider.ownCount(in: folder)
     var progress = Progress("scoring", total: max(own, 1), isSpeaking: speaks)
     let stopwatch = Stopwatch()
     let (rows, summary) = try provider.make(in: folder, scorer: scorer) {
+      progress.start(at: $0)
+    } progress: {
       if let reason = stop.reason {
-        throw TregError(reason.exitCode, "stopped while scoring, before there was anything to save")
+        throw TregError(reason.exitCode, "stopped while scoring; --resume goes on with the rows scored so far")
       }
       progress.update($0, isLogged: $0 % 32 == 0 || $0 == own)
     }
@@ -260,7 +283,7 @@ package final class TrainingRun {
     for row in rows { signal.add(row) }
     try signal.combine(communicator)
     note(
-      "scores: \(summary.rowCount) rows, \(summary.tokenCount) tokens in \(NumberFormat.fixed(stopwatch.seconds, decimals: 1)) s; contrastive prompts cut: \(summary.cutPromptCount)"
+      "scores: \(summary.rowsText), \(summary.tokenCount) tokens in \(NumberFormat.fixed(stopwatch.seconds, decimals: 1)) s; contrastive prompts cut: \(summary.cutPromptCount)"
     )
     if setup.rewardSource != nil { note(signal.summary) }
     return provider.exchange(rows)

@@ -30,7 +30,8 @@ struct Rewards: ParsableCommand {
 
   func run() throws {
     InputWatch.startIfAsked()
-    let parsed = try options.parse(requiring: ["model", "data", "out"])
+    let parsed = try options.parse(
+      requiring: ["model", "data", "out"], otherFlags: ["--shard", "--jsonl", "--overwrite"])
     if let survey {
       guard survey > 0, shard == nil else { throw TregError.usage("--survey n goes without --shard, and n is above 0") }
       try RewardJob(
@@ -39,11 +40,13 @@ struct Rewards: ParsableCommand {
       return
     }
     let part = try ShardChoice(shard, environment: ProcessInfo.processInfo.environment)
+    let stop = StopRequest()
     try Session.run(layout: nil, isShardJob: part != nil) { communicator, environment in
       if communicator.rank == 0 { parsed.noteIgnored() }
+      stop.listen()
       try RewardJob(
         parsed.configuration, shard: part.map { ($0.index, $0.count) }, communicator: communicator,
-        environment: environment
+        environment: environment, stop: stop
       ).run(writingRecords: jsonl, overwriting: overwrite)
       return .done
     }

@@ -27,17 +27,19 @@ struct Train: ParsableCommand {
 
   func run() throws {
     if resume != nil, overwrite { throw TregError.usage("--resume and --overwrite exclude each other") }
-    let parsed = try options.parse(requiring: ["model", "data", "out"])
+    let parsed = try options.parse(
+      requiring: ["model", "data", "out"], otherFlags: ["--resume", "--overwrite", "--dry-run"])
     let start: TrainingRun.Start =
       if let resume { .resume(resume.isEmpty ? nil : resume) } else if overwrite { .overwrite } else { .fresh }
     let stop = StopRequest()
     try Session.run(layout: RunLayout(parsed.configuration.out)) { communicator, environment in
       if communicator.rank == 0 { parsed.noteIgnored() }
+      stop.listen()
       let training = try TrainingRun(
         parsed.configuration, start: start, communicator: communicator, environment: environment, stop: stop)
       if communicator.rank == 0 { Console.note(training.announcement) }
       if dryRun { return .done }
-      stop.listen()
+      stop.beginWork()
       return try training.run()
     }
   }

@@ -72,6 +72,9 @@ final class Program {
       output: try scratch.text("stdout"), errors: try scratch.text("stderr"))
   }
 
+  /// What it has said so far.
+  func errors() throws -> String { try scratch.text("stderr") }
+
   func signal(_ number: Int32) { kill(processIdentifier, number) }
 
   /// Waits until `condition` holds; false when the program ended first, or 30 s went by.

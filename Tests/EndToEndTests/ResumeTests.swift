@@ -137,6 +137,58 @@ extension EndToEndTests {
       #expect(try FinishedRun(out).checkpoints.isEmpty)
     }
 
+    /// Hours of scoring do not go with a run that has to end: another start, on other ranks, goes on with them.
+    @Test(.disabled(if: withoutMPI, "TREG_TESTS_WITHOUT_MPI is 1"))
+    func scoresOutliveAnEndWhileScoring() throws {
+      #expect(shimsAreBuilt)
+      let scratch = try Scratch()
+      let (out, whole) = (scratch.path("out"), scratch.path("whole"))
+      let rows = try Tiny.rows().joined(separator: "\n") + "\n"
+      let many = try scratch.write(String(repeating: rows, count: 60), to: "many.jsonl")
+      let more = ["--data", many, "--global-batch-size", "960", "--max-steps", "2"]
+      let program = try Program([Program.treg] + Tiny.train(out, more))
+      let isScoring = program.reaches { (try? program.errors().contains("scoring 32/")) ?? false }
+      try #require(isScoring)
+      program.signal(SIGTERM)
+      let ended = try program.wait()
+      #expect(ended.exitCode == 75 && ended.errors.contains("--resume goes on with the rows scored so far"))
+      #expect(try FinishedRun(out + "/rewards").names() == ["shard-00000-of-00001.part"])
+      let resumed = try Program.treg(Tiny.train(out, more + ["--resume"]), ranks: 2)
+      try #require(resumed.exitCode == 0, "\(resumed.errors)")
+      let kept = try #require(resumed.errors.firstMatch(of: /scores: (\d+) rows, (\d+) of them scored before/))
+      #expect(Int(kept.2)! >= 32 && Int(kept.2)! < Int(kept.1)!)
+      let unbroken = try Program.treg(Tiny.train(whole, more), ranks: 2)
+      try #require(unbroken.exitCode == 0, "\(unbroken.errors)")
+      for file in ["shard-00000-of-00002.rewards", "shard-00001-of-00002.rewards", "manifest.json"] {
+        #expect(
+          try Data(contentsOf: URL(fileURLWithPath: out + "/rewards/" + file))
+            == Data(contentsOf: URL(fileURLWithPath: whole + "/rewards/" + file)), "\(file): the same bits")
+      }
+      #expect(try FinishedRun(out + "/rewards").names().count == 3, "no draft stays")
+      #expect(try FinishedRun(out).modelBytes() == FinishedRun(whole).modelBytes())
+    }
+
+    /// A trial of few steps scores the rows that they take; the run that goes on scores the others.
+    @Test func fewStepsScoreFewRows() throws {
+      let scratch = try Scratch()
+      let (out, whole) = (scratch.path("out"), scratch.path("whole"))
+      let course = ["--global-batch-size", "4", "--lr-scheduler-type", "constant", "--warmup-ratio", "0"]
+      let trial = try Program.treg(Tiny.train(out, course + ["--max-steps", "2", "--save-steps", "2"]))
+      try #require(trial.exitCode == 0, "\(trial.errors)")
+      #expect(trial.errors.contains("scores: 8 rows, "))
+      #expect(try FinishedRun(out + "/rewards").names() == ["shard-00000-of-00001.part"])
+      let longer = try Program.treg(Tiny.train(out, course + ["--max-steps", "12", "--resume"]))
+      try #require(longer.exitCode == 0, "\(longer.errors)")
+      #expect(longer.errors.contains("rows, 8 of them scored before, ") && longer.errors.contains("at step 2"))
+      let unbroken = try Program.treg(Tiny.train(whole, course + ["--max-steps", "12"]))
+      try #require(unbroken.exitCode == 0, "\(unbroken.errors)")
+      #expect(try FinishedRun(out).modelBytes() == FinishedRun(whole).modelBytes(), "the same bits")
+      // A longer run's checkpoint serves a shorter one.
+      let shorter = try Program.treg(
+        Tiny.train(out, course + ["--max-steps", "3", "--resume", out + "/checkpoint-2"]))
+      #expect(shorter.exitCode == 0, "\(shorter.errors)")
+    }
+
     /// Ten steps: rounding, which differs between layouts, has no time to grow.
     @Test(.disabled(if: withoutMPI, "TREG_TESTS_WITHOUT_MPI is 1"), arguments: [(1, 3), (3, 2), (2, 1)])
     func resumingOnAnotherNumberOfRanks(before: Int, after: Int) throws {

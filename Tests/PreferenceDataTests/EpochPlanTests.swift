@@ -30,6 +30,12 @@ import Testing
     #expect(resumed.batch(ofStep: 7) == batches[7])
   }
 
+  @Test func namesTheRowsOfTheFirstSteps() throws {
+    var plan = try EpochPlan(rowCount: 10, globalBatchSize: 4, seed: 7, length: .epochs(3))
+    #expect(plan.rows(ofSteps: 2) == Set(plan.batch(ofStep: 0) + plan.batch(ofStep: 1)))
+    #expect(plan.rows(ofSteps: 3) == nil && plan.rows(ofSteps: 9) == nil, "all of them")
+  }
+
   @Test func countsSteps() throws {
     func steps(_ length: EpochPlan.Length) throws -> Int {
       try EpochPlan(rowCount: 10, globalBatchSize: 4, seed: 0, length: length).stepCount

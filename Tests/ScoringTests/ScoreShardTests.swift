@@ -115,6 +115,36 @@ import Testing
     }
   }
 
+  /// Drafts serve jobs that divide the rows in another way; what is of other scores, or damaged, serves nobody.
+  @Test func draftsAreFoundByWhoeverNeedsTheirRows() throws {
+    try inFolder { path in
+      let rows = Self.rows(6)
+      let folder = ScoreFolder(path, identity: Self.identity(rows: 6))
+      try folder.keep([rows[0], rows[1]], shard: 0, of: 2)
+      try folder.keep([rows[5]], shard: 1, of: 2)
+      #expect(folder.kept(in: 0..<6) == [0: rows[0], 2: rows[1], 10: rows[5]])
+      #expect(folder.kept(in: 0..<2) == [0: rows[0], 2: rows[1]], "the other draft holds none of these")
+      #expect(ScoreFolder(path, identity: Self.identity(rows: 6, model: "other")).kept(in: 0..<6).isEmpty)
+      try folder.write(ScoreShard(shard: 1, shards: 3, rows: Array(rows[2..<4])))
+      #expect(folder.kept(in: 0..<6).count == 5, "a shard of another set serves as well")
+      let draft = folder.draft(shard: 1, of: 2)
+      var bytes = try FileSystem.readBytes(draft)
+      bytes[bytes.count - 1] ^= 1
+      try AtomicFile.write(bytes, to: draft)
+      #expect(folder.kept(in: 0..<6).keys.sorted() == [0, 2, 4, 6])
+      // A set of another size is refused for the sake of shards, not of drafts.
+      #expect(throws: TregError.self) { try folder.prepare(shards: 2, replacing: false) }
+      try folder.remove(shard: 1, of: 3)
+      try folder.prepare(shards: 5, replacing: false)
+      for shard in 0..<3 {
+        try folder.write(ScoreShard(shard: shard, shards: 3, rows: Array(rows[2 * shard..<2 * shard + 2])))
+      }
+      #expect(
+        try FileSystem.contents(ofFolder: path).sorted() == ["manifest.json"]
+          + (0..<3).map { ScoreShard.name(shard: $0, of: 3) }, "a whole set needs no drafts")
+    }
+  }
+
   @Test(arguments: [(10, 4), (3, 8), (1, 1), (0, 3), (795, 7)])
   func shardsCoverTheRowsEvenly(rows: Int, shards: Int) {
     let ranges = (0..<shards).map { ScoreShard.range(shard: $0, of: shards, rowCount: rows) }

@@ -23,23 +23,45 @@ final class RunFolderScratch {
 
 @Suite struct RestartPolicyTests {
   @Test func waitsDoubleUpToAMinute() {
-    var policy = RestartPolicy(limit: 9, checkpoint: nil)
-    #expect((0..<10).map { _ in policy.next(newest: nil) } == [1, 2, 4, 8, 16, 32, 60, 60, 60, nil])
+    let none = RunProgress(checkpoint: nil)
+    var policy = RestartPolicy(limit: 9, progress: none)
+    #expect((0..<10).map { _ in policy.next(none) } == [1, 2, 4, 8, 16, 32, 60, 60, 60, nil])
   }
 
   @Test func aNewCheckpointBeginsTheCountAnew() {
-    var policy = RestartPolicy(limit: 2, checkpoint: 10)
-    #expect(policy.next(newest: 10) == 1 && policy.next(newest: 10) == 2)
-    #expect(policy.next(newest: 20) == 1 && policy.restarts == 1)
-    #expect(policy.next(newest: 20) == 2 && policy.next(newest: 20) == nil)
+    func at(_ step: Int) -> RunProgress { RunProgress(checkpoint: step, scores: 7) }
+    var policy = RestartPolicy(limit: 2, progress: at(10))
+    #expect(policy.next(at(10)) == 1 && policy.next(at(10)) == 2)
+    #expect(policy.next(at(20)) == 1 && policy.restarts == 1)
+    #expect(policy.next(at(20)) == 2 && policy.next(at(20)) == nil)
     // One that is older than another that was there is no progress.
-    var other = RestartPolicy(limit: 1, checkpoint: 30)
-    #expect(other.next(newest: 20) == 1 && other.next(newest: 20) == nil)
+    var other = RestartPolicy(limit: 1, progress: at(30))
+    #expect(other.next(at(20)) == 1 && other.next(at(20)) == nil)
+  }
+
+  @Test func moreScoresBeginTheCountAnew() {
+    func at(_ scores: Int) -> RunProgress { RunProgress(checkpoint: nil, scores: scores) }
+    var policy = RestartPolicy(limit: 1, progress: at(0))
+    #expect(policy.next(at(100)) == 1 && policy.next(at(200)) == 1 && policy.next(at(200)) == nil)
+    #expect(RunProgress(checkpoint: 1) > at(1000), "a checkpoint is further than any scores")
   }
 
   @Test func noneMeansNone() {
-    var policy = RestartPolicy(limit: 0, checkpoint: nil)
-    #expect(policy.next(newest: 5) == nil)
+    var policy = RestartPolicy(limit: 0, progress: RunProgress(checkpoint: nil))
+    #expect(policy.next(RunProgress(checkpoint: 5)) == nil)
+  }
+
+  @Test func theFolderTellsHowFarARunIs() throws {
+    let scratch = try RunFolderScratch()
+    #expect(RunProgress(of: scratch.layout).text == "the start")
+    try FileSystem.createFolder(FileSystem.join(scratch.layout.rewards, "eval"))
+    try AtomicFile.write("abc", to: FileSystem.join(scratch.layout.rewards, "shard-00000-of-00002.part"))
+    try AtomicFile.write("de", to: FileSystem.join(scratch.layout.rewards, "eval/shard-00000-of-00002.part"))
+    let scored = RunProgress(of: scratch.layout)
+    // The folder `eval` has a size of its own.
+    #expect(scored.scores >= 5 && scored.text == "the scores made so far")
+    try FileSystem.createFolder(scratch.layout.checkpoint(step: 4))
+    #expect(RunProgress(of: scratch.layout) > scored && RunProgress(of: scratch.layout).text == "checkpoint-4")
   }
 }
 

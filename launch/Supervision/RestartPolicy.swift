@@ -1,30 +1,29 @@
 /// When a run that failed is started again, and after how long a wait.
 ///
-/// A restart that got as far as a new checkpoint was worth it: the count begins anew.
+/// A start that got further, to a new checkpoint or to more scores, was worth it: the count begins anew.
 package struct RestartPolicy: Sendable, Equatable {
   /// Restarts without progress between them.
   package let limit: Int
   /// Restarts since the last progress.
   package private(set) var restarts = 0
-  /// The newest checkpoint's step; nil: none.
-  private var checkpoint: Int?
+  private var progress: RunProgress
 
   private static let longestWait = 60.0
 
-  /// - Parameter checkpoint: the step of the newest checkpoint before the first start.
-  package init(limit: Int, checkpoint: Int?) {
+  /// - Parameter progress: before the first start.
+  package init(limit: Int, progress: RunProgress) {
     self.limit = limit
-    self.checkpoint = checkpoint
+    self.progress = progress
   }
 
   /// A start has failed.
   ///
-  /// - Parameter newest: the step of the newest checkpoint now.
+  /// - Parameter newest: how far the run has come now.
   /// - Returns: seconds to wait before the next start: 1, 2, 4 … 60; nil: enough.
-  package mutating func next(newest: Int?) -> Double? {
-    if let newest, newest > checkpoint ?? -1 {
+  package mutating func next(_ newest: RunProgress) -> Double? {
+    if newest > progress {
       restarts = 0
-      checkpoint = newest
+      progress = newest
     }
     guard restarts < limit else { return nil }
     restarts += 1

@@ -60,7 +60,7 @@ package struct Supervisor {
   /// - Returns: the code to end with.
   /// - Throws: what making the first plan's process throws.
   package func run(_ first: Start) async throws -> Int32 {
-    var policy = RestartPolicy(limit: maxRestarts, checkpoint: newestCheckpoint)
+    var policy = RestartPolicy(limit: maxRestarts, progress: progress)
     var record = LaunchRecord(plan: first.plan, hosts: first.hosts, maxRestarts: maxRestarts)
     var next: Start? = first
     func write() { record.write(to: layout.launch) }
@@ -95,14 +95,13 @@ package struct Supervisor {
       if signals.isAsked, code == 75 || code == 128 + 10 { return end(stopCode) }
       if kind == .none { return end(code) }
       log.note("start \(record.attempt) ended with \(code): \(failure.text)")
-      let wait = kind == .passing && !signals.isAsked ? policy.next(newest: newestCheckpoint) : nil
+      let wait = kind == .passing && !signals.isAsked ? policy.next(progress) : nil
       guard let wait else {
         if let text = failure.error.map({ Console.line(of: $0) }) ?? failure.cause?.text { say(text) }
         return end(FailureKind.exitCode(code, isStall: failure.isStall))
       }
-      let from = newestCheckpoint.map { "checkpoint-\($0)" } ?? "the start"
       say("\(failure.text)")
-      say("restart \(policy.restarts) of \(policy.limit) in \(Int(wait)) s, from \(from)")
+      say("restart \(policy.restarts) of \(policy.limit) in \(Int(wait)) s, from \(progress.text)")
       record.state = .waiting
       write()
       if let code = await pause(wait) { return end(code) }
@@ -115,7 +114,7 @@ package struct Supervisor {
     (signals.wasInterrupted ? ExitCode.interrupted : ExitCode.preempted).rawValue
   }
 
-  private var newestCheckpoint: Int? { (try? layout.checkpoints())?.last?.step }
+  private var progress: RunProgress { RunProgress(of: layout) }
 
   private func say(_ line: String) {
     log.note(line)

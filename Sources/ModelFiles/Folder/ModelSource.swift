@@ -37,6 +37,15 @@ package struct ModelSource: Sendable {
     return StorageType(rawValue: name) ?? StorageType(rawValue: stored) ?? .float32
   }
 
+  /// Refuses to write a model over the one that it comes from.
+  ///
+  /// - Throws: 73 when files of the weights lie in `folder`.
+  package func requireOutside(_ folder: String) throws(TregError) {
+    if let file = weights.files.first(where: { FileSystem.isInside($0, folder) }) {
+      throw TregError.cannotCreate(at: folder, "\(file) lies here, from which the model is read; name another folder")
+    }
+  }
+
   /// XXH3-128 over the weight files' bytes, the configuration, the tokenizer's two files and the chat template in use.
   ///
   /// Reads all weights, so keep it. The same weights stored in two ways have two hashes.
