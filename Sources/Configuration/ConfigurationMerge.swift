@@ -61,6 +61,7 @@ struct ConfigurationMerge {
     case .refused(let advice):
       throw setting.error("\(setting.value.shown) has no meaning here: \(advice)")
     case nil:
+      if let advice = OtherNames.advice(on: setting.name) { throw setting.error("unknown key; \(advice)") }
       let nearest = NearestName.find(setting.name, among: KnownNames.all)
       throw setting.error("unknown key" + (nearest.map { "; did you mean \($0)?" } ?? ""))
     }

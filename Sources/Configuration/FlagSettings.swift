@@ -65,8 +65,10 @@ enum FlagSettings {
   }
 
   private static func unknown(_ written: String, otherFlags: [String]) -> TregError {
+    let name = ConfigurationKey.canonical(written)
+    if let advice = OtherNames.advice(on: name) { return .usage("unknown flag --\(written); \(advice)") }
     let known = KnownNames.all + otherFlags.map { ConfigurationKey.canonical($0.drop { $0 == "-" }) }
-    let nearest = NearestName.find(ConfigurationKey.canonical(written), among: known)
+    let nearest = NearestName.find(name, among: known)
     return .usage(
       "unknown flag --\(written)" + (nearest.map { "; did you mean --\($0.replacing("_", with: "-"))?" } ?? ""))
   }

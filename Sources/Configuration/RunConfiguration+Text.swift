@@ -5,9 +5,16 @@ extension RunConfiguration {
   /// configuration.
   package var yamlText: String {
     let blocks = ConfigurationKey.sections.map { section in
-      section.keys.map { "\($0.name): \(Self.yaml($0.get(self)))\n" }.joined()
+      section.keys.map { "\($0.name): \(Self.yaml(of: $0, in: self))\n" }.joined()
     }
     return blocks.joined(separator: "\n")
+  }
+
+  /// A key's value; of a switch `true` or `false`, which quotes would make a text.
+  private static func yaml(of key: ConfigurationKey, in configuration: RunConfiguration) -> String {
+    let value = key.get(configuration)
+    if key.isSwitch, case .text(let text) = value { return text }
+    return yaml(value)
   }
 
   static func yaml(_ value: ConfigurationValue) -> String {
@@ -24,6 +31,8 @@ extension RunConfiguration {
     if NumberText.number(text) != nil { return true }
     let words = ["null", "none", "true", "false", "yes", "no", "on", "off", "y", "n"]
     guard !words.contains(text.lowercased()), let first = text.utf8.first else { return false }
+    // Sizes, such as 5GB.
+    if text.wholeMatch(of: /[1-9][0-9]*[KMGT]?B/) != nil { return true }
     let isLetter = { (byte: UInt8) in byte | 0x20 >= UInt8(ascii: "a") && byte | 0x20 <= UInt8(ascii: "z") }
     guard isLetter(first) || first == UInt8(ascii: "/") || first == UInt8(ascii: "_") else { return false }
     return text.utf8.allSatisfy { byte in
@@ -48,7 +57,7 @@ extension RunConfiguration {
 
   private static func line(of key: ConfigurationKey, _ defaults: RunConfiguration) -> String {
     let name = "  --" + key.name.replacing("_", with: "-")
-    let value = yaml(key.get(defaults))
+    let value = yaml(of: key, in: defaults)
     let isRequired = ["model", "data", "out"].contains(key.name)
     let padding = String(repeating: " ", count: max(1, 26 - name.count))
     return name + padding + key.help + (isRequired ? "" : " [\(value)]")

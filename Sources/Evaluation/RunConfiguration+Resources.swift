@@ -17,7 +17,9 @@ extension RunConfiguration {
   package func lengthLimits(for model: ModelDescription) throws -> LengthLimits {
     guard maxLength <= model.maximumLength else {
       throw TregError.configuration(
-        at: "max_length", "\(maxLength) passes the model's context of \(model.maximumLength) tokens")
+        at: "max_length",
+        "\(maxLength) passes the model's context of \(model.maximumLength) tokens; set it to \(model.maximumLength) or less"
+      )
     }
     return try LengthLimits(maxLength: maxLength, maxPromptLength: maxPromptLength)
   }

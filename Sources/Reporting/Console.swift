@@ -1,11 +1,22 @@
 import Glibc
 import RunFolder
+import Synchronization
 
 /// The program's voice: results on standard output, everything else on standard error.
 package enum Console {
-  /// Writes a line of a result. A reader that has gone away (`| head`) is no error.
+  /// The error of the first result that could not be written; 0: none.
+  private static let lostResult = Atomic<Int32>(0)
+
+  /// Writes a line of a result. A reader that has gone away (`| head`) is no error; any other is kept for ``ending(_:)``.
   package static func print(_ line: String) {
     send(line + "\n", to: STDOUT_FILENO)
+  }
+
+  /// The code to end with, in place of `code`: results that were lost, as on a full disk, are no success.
+  package static func ending(_ code: ExitCode) -> ExitCode {
+    let number = lostResult.load(ordering: .relaxed)
+    guard number != 0, code == .done else { return code }
+    return fail(FileSystem.error(number, .writing, "standard output"))
   }
 
   /// Writes a line about the work.
@@ -42,7 +53,7 @@ package enum Console {
     TokenColouring.visibleLine(text.split(whereSeparator: \.isNewline).joined(separator: " "))
   }
 
-  /// Bytes that the other end does not take are lost: there is nobody to tell.
+  /// Bytes that the other end does not take are lost.
   private static func send(_ text: String, to descriptor: Int32) {
     var text = text
     text.withUTF8 { bytes in
@@ -51,6 +62,9 @@ package enum Console {
         let count = write(descriptor, bytes.baseAddress! + sent, bytes.count - sent)
         if count < 0 {
           if errno == EINTR { continue }
+          if descriptor == STDOUT_FILENO, errno != EPIPE {
+            _ = lostResult.compareExchange(expected: 0, desired: errno, ordering: .relaxed)
+          }
           return
         }
         sent += count

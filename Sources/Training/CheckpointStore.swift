@@ -29,10 +29,13 @@ struct CheckpointStore {
     let paths = try communicator.agree { () -> [String] in
       guard communicator.rank == 0 else { return [] }
       guard let name else { return try group.layout.checkpoints().reversed().map(\.path) }
-      guard FileSystem.kind(of: name) == .folder else {
-        throw TregError.missing(at: name, "no checkpoint to resume from: no such folder")
+      // As users name it: a path, or a checkpoint of the run's folder.
+      let places = [name, FileSystem.join(group.layout.root, name)]
+      guard let path = places.first(where: { FileSystem.kind(of: $0) == .folder }) else {
+        throw TregError.missing(
+          at: name, "no checkpoint to resume from: no such folder, here or in \(group.layout.root)")
       }
-      return [name]
+      return [path]
     }
     let count = Int(try communicator.share(from: 0) { "\(paths.count)" }) ?? 0
     var damaged: [(path: String, reason: String)] = []

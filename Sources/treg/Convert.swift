@@ -20,7 +20,8 @@ struct Convert: ParsableCommand {
 
   func run() throws {
     let type = try StorageType.parse(dtype)
-    let configuration = try options.parse(requiring: ["model", "out"]).configuration
+    let configuration = try options.parse(requiring: ["model", "out"], otherFlags: ["--dtype", "--overwrite"])
+      .configuration
     let summary = try ModelConverter.convert(
       ModelSource.open(configuration.model), to: configuration.out, type: type, overwrite: overwrite,
       shardBytes: configuration.maxShardSize)

@@ -3,6 +3,7 @@ import Configuration
 import Evaluation
 import Reporting
 import RunFolder
+import Training
 
 struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -14,16 +15,16 @@ struct Evaluate: ParsableCommand {
   @Flag(help: "Print one JSON object per row on standard output, and the table on standard error.")
   var jsonl = false
 
-  @Flag(
-    name: [.customLong("summary-json"), .customLong("summary_json")],
-    help: "Print the figures as one JSON object instead of a table.")
+  @Flag(help: "Print the figures as one JSON object instead of a table.")
   var summaryJson = false
 
   func run() throws {
     if jsonl, summaryJson { throw TregError.usage("--jsonl and --summary-json exclude each other") }
-    let parsed = try options.parse(requiring: ["model", "data"])
+    let parsed = try options.parse(requiring: ["model", "data"], otherFlags: ["--jsonl", "--summary-json"])
+    let stop = StopRequest()
     try Session.run(layout: nil) { communicator, environment in
       if communicator.rank == 0 { parsed.noteIgnored() }
+      stop.listen()
       let report = try EvaluationJob(parsed.configuration, communicator: communicator, environment: environment)
         .run(recording: jsonl)
       guard communicator.rank == 0 else { return .done }

@@ -28,7 +28,8 @@ struct Inspect: ParsableCommand {
   func run() throws {
     if summary, row != nil { throw TregError.usage("--row and --summary exclude each other") }
     if ids, summary || jsonl { throw TregError.usage("--ids goes with neither --summary nor --jsonl") }
-    let parsed = try options.parse(requiring: ["model", "data"])
+    let parsed = try options.parse(
+      requiring: ["model", "data"], otherFlags: ["--row", "--ids", "--summary", "--jsonl"])
     parsed.noteIgnored()
     let inspection = try RowInspection(parsed.configuration, environment: ProcessInfo.processInfo.environment)
     let terminal = Terminal.standardOutput

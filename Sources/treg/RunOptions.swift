@@ -17,13 +17,9 @@ struct RunOptions: ParsableArguments {
   /// - Parameters:
   ///   - requiring: keys that the command cannot do without.
   ///   - over: settings of the command itself, which count over the file and under the user's flags.
-  ///   - otherFlags: flags that the command takes itself.
+  ///   - otherFlags: flags that the command takes itself, for the advice on misspelled ones.
   func parse(
-    requiring: [String], over: [String] = [],
-    otherFlags: [String] = [
-      "--resume", "--overwrite", "--dry-run", "--jsonl", "--shard", "--summary-json", "--summary", "--row", "--ids",
-      "--dtype", "--survey", "--host", "--json",
-    ]
+    requiring: [String], over: [String] = [], otherFlags: [String]
   ) throws -> RunConfiguration.Parsed {
     try RunConfiguration.parse(
       file: config, flags: over + settings, requiring: requiring, otherFlags: ["--config"] + otherFlags)

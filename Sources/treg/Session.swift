@@ -42,7 +42,7 @@ enum Session {
     Watchdog.leave(within: farewell, code)
     // The work is done, and its result is told; MPI's own troubles change nothing any more.
     do { try communicator.finalize() } catch { Console.note("treg: \(Console.line(of: error))") }
-    exit(code.rawValue)
+    exit(Console.ending(code).rawValue)
   }
 
   /// A choice of products that could not be followed must not count as none.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Collectives
+import Configuration
 import Foundation
 import Reporting
 import RunFolder
@@ -20,8 +21,10 @@ enum Program {
     // A reader that goes away is an error of write, not a reason to die.
     signal(SIGPIPE, SIG_IGN)
     do {
-      var command = try Treg.parseAsRoot()
+      var command = try Treg.parseAsRoot(FlagWords.withDashes(Array(CommandLine.arguments.dropFirst())))
       try command.run()
+      let code = Console.ending(.done)
+      if code != .done { exit(code.rawValue) }
     } catch let error as TregError {
       leave(with: error)
     } catch {

@@ -13,7 +13,7 @@ package enum ModelConverter {
   /// Converts tensor by tensor; memory is needed for the largest one only.
   ///
   /// - Parameter overwrite: whether a folder that is not empty may be written into.
-  /// - Throws: ``TregError``: 65 when the source is broken, 73 when the folder is not empty, is the adapter's own or cannot be
+  /// - Throws: ``TregError``: 65 when the source is broken, 73 when the folder is not empty, holds the model or adapter itself or cannot be
   ///   created, 74 when writing fails.
   package static func convert(
     _ source: ModelSource, to folder: String, type: StorageType = .float32, overwrite: Bool = false,
@@ -26,6 +26,7 @@ package enum ModelConverter {
       throw TregError.cannotCreate(
         at: folder, "the adapter that is merged lies here, and would go with it; name another folder")
     }
+    try source.requireOutside(folder)
     let model = source.model
     let unused = try source.weights.unusedNames(by: model)
     try source.weights.refuseDifferingCopies(in: model)
