@@ -39,7 +39,8 @@ struct RankedCommand {
         options, on: topology, worker: worker, starter: starter, environment: environment, allocation: allocation)
       let first = try await preparation.first()
       return try await Supervisor(
-        preparation.runLayout, maxRestarts: options.maxRestarts, guardian: Programs.launcher(), signals: signals
+        preparation.runLayout, maxRestarts: options.maxRestarts, guardian: Programs.launcher(), signals: signals,
+        environment: environment, sshConfig: options.sshConfig
       ) { try await preparation.again($0) }.run(first)
     }
     let plan = try LaunchPlan(options, on: topology, worker: worker, starter: starter, surroundings(allocation))
@@ -48,7 +49,9 @@ struct RankedCommand {
       return 0
     }
     for line in plan.summary(of: topology) { Console.note(line) }
-    return try await Launcher.run(plan, guardian: Programs.launcher())
+    return try await SessionKeepers.during(
+      plan, environment: environment, sshConfig: options.sshConfig, note: { _ in }
+    ) { try await Launcher.run($0, guardian: Programs.launcher()) }
   }
 
   /// What would be started, or what it would take on a cluster.
