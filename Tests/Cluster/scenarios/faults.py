@@ -101,6 +101,25 @@ def kill_node(c):
     return expect_recovered_on_fewer(c, job, out, since)
 
 
+@scenario("kill-node-reproducible", "a node of a reproducible run stays away: as many hosts go on as divide it", 240, 1)
+def kill_node_reproducible(c):
+    """Two hosts with two ranks each; one is lost, and one with two ranks gives the same bits."""
+    out, flags = c.folder / "out", {**run_flags(), "reproducible": True}
+    job = c.start(
+        c.launch(arguments(out, **flags), "--min-ranks", 2, names=["n1", "n2"], per_host=2), TREG_STALL_SECONDS="10")
+    c.wait_for_step(job, out, c.random.randint(SAVE_STEPS + 1, STEPS * 3 // 5))
+    since = time.monotonic()
+    c.bed.link("n2", "down")
+    c.bed.control("kill", "n2")
+    c.expect_code(job, 0, RUN_SECONDS)
+    seconds = time.monotonic() - since
+    expect(Finished(out).status().get("ranks") == 2, f"ended on {Finished(out).status().get('ranks')} ranks, not on 2")
+    expect_every_step_once(out, STEPS)
+    expect_same_bits(out, c.reference("solo", **flags), "one host")
+    c.expect_nothing_left(out, 30)
+    return f"restarted on 1 host, same bits, done {seconds:.0f} s after the fault"
+
+
 @scenario("link-cut", "a link is cut for good", 240, TRIES)
 def link_cut(c):
     job, out = started(c, "--min-ranks", 2)
