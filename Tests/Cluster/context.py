@@ -1,5 +1,6 @@
 """What scenarios work with: programs, a bed, folders, and runs to compare with."""
 
+import fnmatch
 import pathlib
 import shutil
 import subprocess
@@ -14,6 +15,8 @@ from testbed import TestBed
 MPIRUN = ["mpirun", "--quiet", "--bind-to", "none", "--mca", "btl", "tcp,vader,self"]
 # Time for processes to end after a run has ended.
 SETTLE_SECONDS = 10
+# What Open MPI leaves when mpirun or its daemons are killed and no launcher of ours has given it folders of the run's own.
+FILES_OF_OPEN_MPI = ("/tmp/ompi.*", "/dev/shm/vader_segment.*", "/dev/shm/osc_sm.*")
 
 
 class Context:
@@ -39,9 +42,12 @@ class Context:
         self.folder = self.work / f"{name}-{number}"
         self.folder.mkdir()
         self.jobs = []
+        self.tolerated = []
 
-    def end(self):
+    def end(self, state):
         """Whatever a try did, the next one finds the hosts as they were."""
+        if state == "FAIL" and self.keep:
+            self.bed.keep_logs(self.folder)
         for job in self.jobs:
             job.end()
         self.bed.run("head", "scancel", "--full", "--user=root", check=False)
@@ -77,6 +83,11 @@ class Context:
     def hostfile(self, names, slots=2):
         path = self.folder / "hosts"
         path.write_text("".join(f"{name} slots={slots}\n" for name in names))
+        return path
+
+    def hostfile_for_mpich(self, names, slots=2):
+        path = self.folder / "hosts"
+        path.write_text("".join(f"{name}:{slots}\n" for name in names))
         return path
 
     def mpirun(self, words, names=None, per_host=1):
@@ -142,16 +153,29 @@ class Context:
         expect(found in wanted, f"ended with {found}, expected {' or '.join(map(str, wanted))}: {last_line(job.errors)}")
         return found
 
+    def may_leave(self, *patterns):
+        """Names paths that this try may leave on hosts, for a reason that the scenario tells."""
+        self.tolerated += patterns
+
     def expect_nothing_left(self, out, seconds=SETTLE_SECONDS):
-        """No process of the run on any host, and no file of its own that is not meant to stay; returns what MPI left."""
-        left = self.bed.wait_for_no_job(seconds)
-        expect(not left, "left running: " + ", ".join(f"{process.name} ({process.pid})" for process in left))
+        """No process on any host, and no file that is not meant to stay, on hosts or in the run's folder."""
+        self.expect_clean_hosts(seconds)
         unfinished = Finished(out).unfinished()
         expect(not unfinished, f"left in the run's folder: {', '.join(unfinished)}")
-        files = self.bed.private_files()
-        own = [file for file in files if "treg" in file.lower() or "launch" in file]
-        expect(not own, f"left on hosts: {', '.join(own)}")
-        return files
+
+    def expect_clean_hosts(self, seconds=SETTLE_SECONDS):
+        """What holds after every scenario that passes: hosts have no process of a job, nor a file that they had not before."""
+        left = self.bed.wait_for_no_job(seconds)
+        expect(not left, "left running: " + ", ".join(f"{process.name} ({process.pid})" for process in left))
+        # Who removes files may do it a moment after the last process of a run has ended.
+        end = time.monotonic() + seconds
+        while (files := self.files_left()) and time.monotonic() < end:
+            time.sleep(0.1)
+        expect(not files, f"left on hosts: {', '.join(files)}")
+
+    def files_left(self):
+        return [file for file in self.bed.private_files()
+                if not any(fnmatch.fnmatch(file.split(":", 1)[1], pattern) for pattern in self.tolerated)]
 
 
 def last_line(text):

@@ -79,20 +79,24 @@ def one_try(scenario, context):
 
     signal.signal(signal.SIGALRM, out_of_time)
     signal.alarm(scenario.seconds)
+    state = "FAIL"
     try:
-        return "pass", scenario.body(context) or ""
+        detail = scenario.body(context) or ""
+        context.expect_clean_hosts()
+        state = "pass"
     except NotAvailable as error:
-        return "not available", str(error)
+        state, detail = "not available", str(error)
     except Failed as error:
-        return "FAIL", str(error)
+        detail = str(error)
     except OutOfTime:
-        return "FAIL", f"no end after {scenario.seconds} s"
+        detail = f"no end after {scenario.seconds} s"
     except Exception as error:
         traceback.print_exc()
-        return "FAIL", f"{type(error).__name__}: {error}"
+        detail = f"{type(error).__name__}: {error}"
     finally:
         signal.alarm(0)
-        context.end()
+        context.end(state)
+    return state, detail
 
 
 def line(outcome):

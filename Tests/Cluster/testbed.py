@@ -18,6 +18,7 @@ PROGRAM = str(PROJECT / "cluster" / "testbed")
 FOREIGN = ("OMPI_", "PMI", "SLURM_", "TREG_", "TESTBED")
 # What runs on a host for a job. Daemons of the host are none of it.
 MPIRUN = ("mpirun", "mpirun.openmpi", "orterun")
+SPOOL = "/run/slurmd"
 JOB_PROGRAMS = {"treg", "treg-launch", *MPIRUN, "orted", "srun", "slurmstepd", "slurm_script", "ssh"}
 
 
@@ -185,12 +186,24 @@ class TestBed:
             if host.pid:
                 for folder in ("/tmp", "/dev/shm"):
                     found += [f"{host.name}:{folder}/{name}" for name in os.listdir(self.path(host.name, folder))]
+                # Slurm's folder on a node, where its PMIx has sockets.
+                found += [f"{host.name}:{SPOOL}/{path.name}" for path in self.path(host.name, SPOOL).glob("*pmix*")]
         return found
 
     def clear_private_files(self):
         for place in self.private_files():
             host, path = place.split(":", 1)
             self.run(host, "rm", "-rf", path, check=False)
+
+    def keep_logs(self, folder):
+        """Copies what Slurm and the hosts have told, and what Slurm knows of its jobs, before the bed forgets it."""
+        place = folder / "logs"
+        place.mkdir(exist_ok=True)
+        for file in self.bed.folder.rglob("*log"):
+            if file.is_file():
+                (place / "-".join(file.relative_to(self.bed.folder).parts)).write_bytes(file.read_bytes())
+        jobs = self.run("head", "scontrol", "--details", "show", "job", check=False)
+        (place / "jobs").write_text(jobs.stdout + jobs.stderr)
 
     def wait_for_no_job(self, seconds):
         """Waits until no process of a job is left; returns those that are."""

@@ -124,11 +124,4 @@ import Testing
     #expect(HostVerdict.sharedNetwork([try Self.finding("n1"), other]) == nil)
     #expect(NetworkAddress(interface: "e", address: 0x0A4D_000B, mask: 0xFFFF_FF00).network == "10.77.0.0/24")
   }
-
-  @Test func reproducibleRunsTakeAsManyHostsAsDivideThem() {
-    let hosts = ["a", "b", "c"]
-    #expect(RunPreparation.usable(hosts, ranksPerNode: 1, virtualRanks: 8) == ["a", "b"])
-    #expect(RunPreparation.usable(hosts, ranksPerNode: 1, virtualRanks: nil) == hosts)
-    #expect(RunPreparation.usable(hosts, ranksPerNode: 3, virtualRanks: 8).isEmpty)
-  }
 }

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 from . import processes, slurm, ssh
@@ -41,6 +42,8 @@ def wait(host, outer, seconds=20):
 def live(bed, host):
     """The host's first process. Ends, and everything on the host with it, when the bed's owner ends."""
     owner = os.open(bed.alive, os.O_RDONLY | os.O_NONBLOCK)
+    # From the first moment: what is waited for below does not come any more when the bed is taken down meanwhile.
+    threading.Thread(target=end_with, args=(owner,), daemon=True).start()
     prepare(bed, host)
     daemons = [ssh.command(host)]
     if bed.has_slurm:
@@ -51,9 +54,16 @@ def live(bed, host):
             slurm.wait_for_socket(bed)
     wait_for_port(host.address, 22)
     (host.folder / "ready").touch()
-    while is_held(owner):
+    while True:
         processes.reap()
         time.sleep(0.1)
+
+
+def end_with(owner):
+    """Ends this process, and so the host, when nobody holds the other end of the named pipe."""
+    while is_held(owner):
+        time.sleep(0.1)
+    os._exit(0)
 
 
 def is_held(owner):

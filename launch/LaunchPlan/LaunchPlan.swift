@@ -28,11 +28,13 @@ package struct LaunchPlan: Sendable, Equatable {
   /// Whether each rank has cores of its own. Not so when there are fewer cores than threads.
   package let isBound: Bool
   /// The program and its arguments.
-  package let command: [String]
+  package private(set) var command: [String]
   /// Variables that every rank needs.
   package let environment: [String: String]
   /// How ranks' lines are marked; nil: they are not.
   package let label: RankLabel?
+  /// Hosts on which Open MPI's mpirun starts ranks by itself, which is here or by ssh; nil: something else starts them.
+  package let openMPIHosts: [String]?
 
   package var ranks: Int { nodes * ranksPerNode }
 
@@ -84,6 +86,7 @@ package struct LaunchPlan: Sendable, Equatable {
       environment = [:]
       command = workerCommand
       label = nil
+      openMPIHosts = nil
       return
     }
     guard let starter else {
@@ -105,15 +108,27 @@ package struct LaunchPlan: Sendable, Equatable {
     case .mpirun(let path, .openMPI):
       command = start.openMPI(path) + workerCommand
       label = start.isLabelled ? .openMPI : nil
+      openMPIHosts = allocation == nil ? hosts?.names ?? ["localhost"] : nil
     case .mpirun(let path, .mpich):
       command = start.mpich(path) + workerCommand
       label = start.isLabelled ? .mpich : nil
-      if let config = options.sshConfig { variables["HYDRA_LAUNCHER_EXTRA_ARGS"] = "-F \(config)" }
+      openMPIHosts = nil
+      if hosts != nil {
+        variables["HYDRA_LAUNCHER_EXTRA_ARGS"] = SSH.options(config: options.sshConfig).joined(separator: " ")
+      }
     case .srun(let path):
       command = start.srun(path) + workerCommand
       label = start.isLabelled ? .srun : nil
+      openMPIHosts = nil
     }
     environment = variables
+  }
+
+  /// The same plan with folders of its own for what Open MPI keeps while ranks run.
+  package func keeping(files folders: SessionFolders) -> LaunchPlan {
+    var plan = self
+    if openMPIHosts != nil { plan.command.insert(contentsOf: folders.words, at: 1) }
+    return plan
   }
 
   /// The choice in words, with the machine it was made for.

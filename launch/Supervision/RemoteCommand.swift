@@ -14,9 +14,9 @@ package struct RemoteCommand: Sendable, Equatable {
     self.sshConfig = sshConfig
   }
 
-  package func words(_ command: [String], on host: String, ssh: String) -> [String] {
+  package func words(_ command: [String], on host: String, ssh: String, options: [String] = []) -> [String] {
     let variables = environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
     let line = "cd \(ShellWord.quoted(folder)); exec " + ShellWord.line(["env"] + variables + command)
-    return [ssh] + SSH.options(config: sshConfig) + [host, line]
+    return [ssh] + SSH.options(config: sshConfig) + options + [host, line]
   }
 }

@@ -60,6 +60,7 @@ package struct RunPreparation {
   /// - Throws: ``TregError`` for whatever stands against it, after a line for each further problem.
   package func first() async throws -> Supervisor.Start {
     let plan = try makePlan(attempt: 0, hosts: nil, interface: nil)
+    try RankDivision(configuration).check(nodes: plan.nodes, ranksPerNode: plan.ranksPerNode)
     for line in plan.summary(of: topology) { Console.note(line) }
     let memory = try MemoryCheck(options, plan)
     if let memory {
@@ -97,15 +98,20 @@ package struct RunPreparation {
     let findings = try await ask(hosts.names)
     let plan = try makePlan(attempt: attempt, hosts: hosts, interface: nil)
     let verdict = HostVerdict(findings, needs: needs(plan, try MemoryCheck(options, plan)))
-    let fit = Self.usable(
-      verdict.fit, ranksPerNode: plan.ranksPerNode,
-      virtualRanks: configuration.reproducible ? configuration.virtualRanks : nil)
+    let division = RankDivision(configuration)
+    let fit = Array(
+      verdict.fit.prefix(division.hosts(of: verdict.fit.count, ranksPerNode: plan.ranksPerNode)))
+    let idle = Array(verdict.fit.dropFirst(fit.count))
     let least = options.minRanks ?? plan.ranks
     guard !fit.isEmpty, fit.count * plan.ranksPerNode >= least else {
       let absent = verdict.problems.map { "\($0.host) \($0.line)" }.joined(separator: "; ")
+      let evenly =
+        idle.isEmpty
+        ? ""
+        : " (of \(verdict.fit.count) that answer: ranks have to divide \(division.virtualRanks ?? 0) virtual_ranks)"
       throw TregError(
         .unavailable,
-        "\(verdict.fit.count) of \(hosts.hosts.count) hosts can be used, for \(verdict.fit.count * plan.ranksPerNode) ranks; "
+        "\(fit.count) of \(hosts.hosts.count) hosts can be used\(evenly), for \(fit.count * plan.ranksPerNode) ranks; "
           + "\(options.minRanks == nil ? "all \(least) are wanted (--min-ranks)" : "--min-ranks is \(least)"): \(absent)"
       )
     }
@@ -118,14 +124,12 @@ package struct RunPreparation {
     let rest = hosts.keeping(fit, path: FileSystem.join(layout.logs, "hosts"))
     try rest.write()
     for problem in verdict.problems { Console.note("treg-launch: without \(problem.host): it \(problem.line)") }
+    for host in idle {
+      Console.note(
+        "treg-launch: without \(host): \((fit.count + 1) * plan.ranksPerNode) ranks or more do not divide "
+          + "\(division.virtualRanks ?? 0) virtual_ranks")
+    }
     return Supervisor.Start(plan: try makePlan(attempt: attempt, hosts: rest, interface: interface), hosts: fit)
-  }
-
-  /// As many of the hosts as a reproducible run can be divided over: its ranks divide the virtual ones.
-  package static func usable(_ hosts: [String], ranksPerNode: Int, virtualRanks: Int?) -> [String] {
-    guard let virtualRanks else { return hosts }
-    let count = (0...hosts.count).last { $0 > 0 && virtualRanks % ($0 * ranksPerNode) == 0 } ?? 0
-    return Array(hosts.prefix(count))
   }
 
   // MARK: Parts

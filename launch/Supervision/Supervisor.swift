@@ -38,20 +38,26 @@ package struct Supervisor {
   private let maxRestarts: Int
   private let guardian: String?
   private let signals: ForwardedSignals
+  private let environment: [String: String]
+  private let sshConfig: String?
   private let prepare: (_ attempt: Int) async throws -> Start
   private let log: LaunchLog
 
   /// - Parameters:
   ///   - guardian: the path of treg-launch, for ``Guard``.
+  ///   - environment: the launcher's.
   ///   - prepare: checks hosts and makes the plan of a start, the first (0) and further ones, which resume.
   package init(
-    _ layout: RunLayout, maxRestarts: Int, guardian: String?, signals: ForwardedSignals,
+    _ layout: RunLayout, maxRestarts: Int, guardian: String?, signals: ForwardedSignals, environment: [String: String],
+    sshConfig: String?,
     prepare: @escaping (_ attempt: Int) async throws -> Start
   ) {
     self.layout = layout
     self.maxRestarts = maxRestarts
     self.guardian = guardian
     self.signals = signals
+    self.environment = environment
+    self.sshConfig = sshConfig
     self.prepare = prepare
     log = LaunchLog(layout)
   }
@@ -80,7 +86,10 @@ package struct Supervisor {
         (record.state, record.ranks, record.hosts) = (.running, start.plan.ranks, start.hosts)
         record.command = start.plan.command
         write()
-        failure = try await attempt(start, number: record.attempt)
+        let number = record.attempt
+        failure = try await SessionKeepers.during(
+          start.plan, environment: environment, sshConfig: sshConfig, note: log.note
+        ) { try await attempt($0, number: number) }
       } catch let error as TregError {
         guard record.attempt > 0 else {
           _ = end(error.exitCode.rawValue)
@@ -140,8 +149,7 @@ package struct Supervisor {
 
   // MARK: One start
 
-  private func attempt(_ start: Start, number: Int) async throws -> Failure {
-    let plan = start.plan
+  private func attempt(_ plan: LaunchPlan, number: Int) async throws -> Failure {
     let known = Set(Self.reports(layout).map(\.key))
     let began = Machine.now
     let stopped = try? RunStatus(readingFrom: layout.status)

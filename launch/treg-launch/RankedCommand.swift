@@ -39,16 +39,20 @@ struct RankedCommand {
         options, on: topology, worker: worker, starter: starter, environment: environment, allocation: allocation)
       let first = try await preparation.first()
       return try await Supervisor(
-        preparation.runLayout, maxRestarts: options.maxRestarts, guardian: Programs.launcher(), signals: signals
+        preparation.runLayout, maxRestarts: options.maxRestarts, guardian: Programs.launcher(), signals: signals,
+        environment: environment, sshConfig: options.sshConfig
       ) { try await preparation.again($0) }.run(first)
     }
     let plan = try LaunchPlan(options, on: topology, worker: worker, starter: starter, surroundings(allocation))
+    try RankDivision(options).check(nodes: plan.nodes, ranksPerNode: plan.ranksPerNode)
     if options.isDryRun {
       Console.print(plan.commandLine)
       return 0
     }
     for line in plan.summary(of: topology) { Console.note(line) }
-    return try await Launcher.run(plan, guardian: Programs.launcher())
+    return try await SessionKeepers.during(
+      plan, environment: environment, sshConfig: options.sshConfig, note: { _ in }
+    ) { try await Launcher.run($0, guardian: Programs.launcher()) }
   }
 
   /// What would be started, or what it would take on a cluster.
@@ -64,6 +68,7 @@ struct RankedCommand {
     let allocation = options.hostfile == nil ? Allocation(environment) : nil
     let starter = options.isDebug ? nil : try await Self.starter(in: allocation)
     let plan = try LaunchPlan(options, on: topology, worker: worker, starter: starter, surroundings(allocation))
+    try RankDivision(options).check(nodes: plan.nodes, ranksPerNode: plan.ranksPerNode)
     if options.isDryRun {
       Console.print(plan.commandLine)
       return 0
@@ -102,6 +107,8 @@ struct RankedCommand {
   private func submit() async throws -> Int32 {
     guard trains else { throw TregError.usage("--slurm takes train and rewards --shards") }
     let out = try RunPreparation.outFolder(options)
+    // Whatever the ranks of a node will be, theirs are a multiple of the nodes.
+    try RankDivision(options).check(nodes: options.nodes ?? 1, ranksPerNode: options.ranksPerNode ?? 1)
     // A job should not learn at night what can be told now.
     if !RunPreparation.goesOn(options.arguments) { try RunLayout(out).check(.fresh) }
     let script = try BatchScript(options, launcher: Programs.launcher() ?? "treg-launch", out: out)

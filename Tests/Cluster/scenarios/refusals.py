@@ -135,6 +135,12 @@ def oversubscription(c):
     return refused(c, c.launch(arguments(c.folder / "out", threads=None), "--threads", 64), (78,), "2 cores", hosts=3)
 
 
+@scenario("bad-reproducible-layout", "a reproducible run on hosts that do not divide its virtual ranks", 90)
+def reproducible_layout(c):
+    return refused(
+        c, c.launch(arguments(c.folder / "out", reproducible=True)), (78,), "3 ranks", "8 virtual_ranks", "--nnodes 2")
+
+
 @scenario("bad-no-mpi", "a host without Open MPI", 90)
 def no_mpi(c):
     need_host_checks(c)

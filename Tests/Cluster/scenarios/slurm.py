@@ -80,6 +80,13 @@ def hasten(c, job):
     """Slurm lets a requeued job wait for two minutes. Until the last try's processes are gone it needs some of them."""
     c.wait_until(lambda: field(c, job, "JobState") == "PENDING", None, 60, "requeueing")
     c.bed.wait_for_no_job(20)
+    start_now(c, job)
+
+
+def start_now(c, job):
+    """Starts a requeued job, but not in the second in which its last try ended: nodes revoke that try's credential by whole
+    seconds, and the new one with it ("Killing non-startable batch JobId=1: Job credential revoked" in slurmctld.log)."""
+    time.sleep(2)
     c.bed.run("head", "scontrol", "update", f"jobid={job}", "StartTime=now", check=False)
 
 
@@ -87,7 +94,7 @@ def wait_for_end(c, job, seconds=120):
     def is_over():
         state = field(c, job, "JobState")
         if state == "PENDING" and field(c, job, "Reason") == "BeginTime" and not c.bed.processes():
-            c.bed.run("head", "scontrol", "update", f"jobid={job}", "StartTime=now", check=False)
+            start_now(c, job)
         return state not in ("PENDING", "RUNNING", "COMPLETING", "SUSPENDED", "CONFIGURING")
 
     c.wait_until(is_over, None, seconds, "end of the job")
