@@ -1,7 +1,7 @@
 /// The known name that a misspelled one most likely means.
-enum NearestName {
+package enum NearestName {
   /// nil when none is near: more than a third of the letters would have to change.
-  static func find(_ name: String, among known: [String]) -> String? {
+  package static func find(_ name: String, among known: [String]) -> String? {
     let best = known.map { (name: $0, distance: distance(Array(name.utf8), Array($0.utf8))) }
       .min { $0.distance < $1.distance }
     guard let best, best.distance <= max(1, max(name.utf8.count, best.name.utf8.count) / 3) else { return nil }

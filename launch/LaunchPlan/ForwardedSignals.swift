@@ -15,6 +15,7 @@ package final class ForwardedSignals: Sendable {
     var stage = Stage.running
     var isAsked = false
     var wasInterrupted = false
+    var wasEnded = false
   }
 
   /// Seconds between SIGTERM and SIGKILL: mpirun takes 16 to give up a host behind a link that is cut.
@@ -44,6 +45,9 @@ package final class ForwardedSignals: Sendable {
   /// Whether somebody asked to stop.
   package var isAsked: Bool { state.withLock { $0.isAsked } }
 
+  /// Whether somebody did not wait for the step's end.
+  package var wasEnded: Bool { state.withLock { $0.wasEnded } }
+
   /// Names the process to pass signals on to; one that came before is passed on now.
   package func start(_ process: pid_t) {
     state.withLock { state in
@@ -71,7 +75,10 @@ package final class ForwardedSignals: Sendable {
       state.isAsked = true
       switch state.stage {
       case .running: Self.ask(&state)
-      case .asked: if number != SIGUSR1 { terminate(&state) }
+      case .asked:
+        guard number != SIGUSR1 else { break }
+        state.wasEnded = true
+        terminate(&state)
       case .terminated: if number != SIGUSR1 { destroy(&state) }
       case .killed: break
       }

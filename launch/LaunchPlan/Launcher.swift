@@ -23,7 +23,9 @@ package enum Launcher {
     let signals = ForwardedSignals()
     defer { signals.close() }
     let code = try await run(plan, guardian: guardian, signals: signals, output: .inherited)
-    return signals.wasInterrupted && code == ExitCode.preempted.rawValue ? ExitCode.interrupted.rawValue : code
+    // Ranks hear of Ctrl-C as of SIGUSR1, and those that take no signals end by it.
+    let isEnd = code == ExitCode.preempted.rawValue || code == 128 + SIGUSR1
+    return signals.wasInterrupted && isEnd ? ExitCode.interrupted.rawValue : code
   }
 
   /// Runs the command once.

@@ -76,13 +76,15 @@ package struct MemoryCheck: Sendable {
 }
 
 extension LaunchOptions {
-  /// `threads` of the configuration that `treg train` is given; nil when it says auto.
+  /// `threads` of the configuration that the worker is given; nil when it says auto, or cannot be read for flags of
+  /// another command than `train`.
   package func configuredThreads() throws -> Int? {
-    guard arguments.first == "train" else { return nil }
     let words = WorkerWords(arguments.dropFirst())
-    guard
-      case .count(let count) = try RunConfiguration.parse(file: words.file, flags: words.flags).configuration.threads
-    else { return nil }
+    func parse() throws -> RunConfiguration {
+      try RunConfiguration.parse(file: words.file, flags: words.flags).configuration
+    }
+    let configuration = arguments.first == "train" ? try parse() : try? parse()
+    guard case .count(let count) = configuration?.threads else { return nil }
     return count
   }
 }

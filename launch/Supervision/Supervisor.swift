@@ -102,6 +102,8 @@ package struct Supervisor {
       record.endings.append(
         .init(attempt: record.attempt, time: Machine.now, code: code, cause: code == 0 ? nil : failure.text))
       if signals.isAsked, code == 75 || code == 128 + 10 { return end(stopCode) }
+      // Who is ended in the midst of a step has no other cause to tell.
+      if signals.wasEnded, code != 0 { return end(stopCode) }
       if kind == .none { return end(code) }
       log.note("start \(record.attempt) ended with \(code): \(failure.text)")
       let wait = kind == .passing && !signals.isAsked ? policy.next(progress) : nil

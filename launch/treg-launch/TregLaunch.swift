@@ -1,4 +1,6 @@
 import ArgumentParser
+import Configuration
+import Glibc
 import LaunchPlan
 import Reporting
 import RunFolder
@@ -7,12 +9,24 @@ import RunFolder
   static func main() async {
     var words = Array(CommandLine.arguments.dropFirst())
     if words.first == Guard.word { Guard.become(Array(words.dropFirst())) }
+    // A reader that goes away is no reason to die, least of all beside a run. Children start with the usual signals.
+    signal(SIGPIPE, SIG_IGN)
     // What follows the first -- is for sbatch.
     if let end = words.firstIndex(of: "--") {
       TregLaunch.batchArguments = Array(words[(end + 1)...])
       words = Array(words[..<end])
     }
-    await TregLaunch.main(words)
+    do {
+      var command = try TregLaunch.parse(FlagWords.withDashes(words))
+      try await command.run()
+    } catch let code as ArgumentParser.ExitCode {
+      exit(code.rawValue)
+    } catch {
+      // Help was asked for, or the command line cannot be understood.
+      if TregLaunch.exitCode(for: error).isSuccess { TregLaunch.exit(withError: error) }
+      let usage = TregError.usage("\(TregLaunch.message(for: error)); treg-launch --help tells more")
+      exit(Console.fail(usage, program: "treg-launch").rawValue)
+    }
   }
 }
 
@@ -76,9 +90,8 @@ struct TregLaunch: AsyncParsableCommand {
   }
 
   private func start() async throws -> Int32 {
-    guard let command = words.first, !command.hasPrefix("-") else {
-      throw TregError.usage("expected a command, such as train, before its flags")
-    }
+    guard let command = words.first else { throw TregError.usage("expected a command, such as train") }
+    try Self.check(command)
     let arguments = ["plan", "doctor"].contains(command) ? Array(words.dropFirst()) : words
     try checkFlags(command)
     var options = launch.options(arguments)
@@ -97,6 +110,23 @@ struct TregLaunch: AsyncParsableCommand {
       return try await RankedCommand(options).plan(cluster: cluster)
     default: return try await RankedCommand(options).run()
     }
+  }
+
+  private static let commands = [
+    "train", "rewards", "evaluate", "inspect", "convert", "bench", "plan", "doctor", "status", "logs", "stop",
+  ]
+
+  /// - Throws: ``TregError`` 64 with what was meant, as far as can be told.
+  private static func check(_ command: String) throws {
+    if command.hasPrefix("-") {
+      let name = command.prefix { $0 != "=" }
+      let ranks = ["-n", "-np", "--np", "--ranks", "--nproc", "--num-processes"].contains(name)
+      throw TregError.usage(
+        "unknown flag \(name) before the command" + (ranks ? "; did you mean --nproc-per-node?" : ""))
+    }
+    guard !commands.contains(command) else { return }
+    let meant = NearestName.find(command, among: commands).map { "did you mean \($0)?" }
+    throw TregError.usage("unknown command \(command); \(meant ?? "there are \(commands.joined(separator: ", "))")")
   }
 
   /// Flags of one command beside another are mistakes.
