@@ -19,7 +19,7 @@ FOREIGN = ("OMPI_", "PMI", "SLURM_", "TREG_", "TESTBED")
 # What runs on a host for a job. Daemons of the host are none of it.
 MPIRUN = ("mpirun", "mpirun.openmpi", "orterun")
 SPOOL = "/run/slurmd"
-JOB_PROGRAMS = {"treg", "treg-launch", *MPIRUN, "orted", "srun", "slurmstepd", "slurm_script", "ssh"}
+JOB_PROGRAMS = {"treg", "treg-launch", *MPIRUN, "orted", "mpiexec.hydra", "hydra_pmi_proxy", "srun", "slurmstepd", "slurm_script", "ssh"}
 
 
 class Process:
@@ -34,7 +34,7 @@ class Process:
 
     @property
     def rank(self):
-        for name in ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID"):
+        for name in ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "SLURM_PROCID"):
             if self.environment.get(name, "").isdigit():
                 return int(self.environment[name])
         return None

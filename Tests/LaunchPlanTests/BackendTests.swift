@@ -104,6 +104,18 @@ import Testing
     #expect(throws: TregError.self) { try options.check() }
   }
 
+  @Test func mpichTakesInterfacesByName() throws {
+    let own = [NetworkAddress(interface: "ib0", address: 0x0A4D_000B, mask: 0xFFFF_FF00)]
+    func name(_ network: String?, asked: String? = nil) throws -> String? {
+      try LaunchPlan.interfaceName(network, asked: asked, among: own)
+    }
+    #expect(try name("10.77.0.0/24") == "ib0" && name("eth3", asked: "eth3") == "eth3" && name(nil) == nil)
+    #expect(try name("10.78.0.0/24") == nil)
+    #expect { try name("10.78.0.0/24", asked: "10.78.0.0/24") } throws: {
+      ($0 as? TregError)?.exitCode == .configuration && "\($0)".hasPrefix("--interface 10.78.0.0/24: no interface")
+    }
+  }
+
   @Test func variablesForOtherHosts() {
     #expect(
       ForwardedVariables.names(in: ["TREG_X": "1", "HOME": "/", "HF_HOME": "h", "LD_LIBRARY_PATH": "l", "PATH": "p"])

@@ -26,9 +26,10 @@ import Testing
   }
 
   @Test func onlyReproducibleTrainingIsHeldToIt() throws {
-    let words = ["train", "--reproducible", "true", "--virtual-ranks", "4"]
+    let run = ["--model", "m", "--data", "d", "--out", "o"]
+    let words = ["train"] + run + ["--reproducible", "true", "--virtual-ranks", "4"]
     #expect(try RankDivision(LaunchOptions(arguments: words)).virtualRanks == 4)
-    #expect(try RankDivision(LaunchOptions(arguments: ["train"])).virtualRanks == nil)
+    #expect(try RankDivision(LaunchOptions(arguments: ["train"] + run)).virtualRanks == nil)
     #expect(try RankDivision(LaunchOptions(arguments: ["evaluate"] + words.dropFirst())).virtualRanks == nil)
     try RankDivision(virtualRanks: 8).check(nodes: 2, ranksPerNode: 4)
   }

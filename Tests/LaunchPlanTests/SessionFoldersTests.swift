@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import LaunchPlan
 import Testing
 
@@ -52,7 +53,8 @@ import Testing
     try input.fileHandleForWriting.close()
     Thread.sleep(forTimeInterval: 1.5)
     #expect(keeper.isRunning && FileManager.default.fileExists(atPath: folders.files))
-    rank.terminate()
+    // Other tests may have this process, and so its children, ignore SIGTERM.
+    kill(rank.processIdentifier, SIGKILL)
     rank.waitUntilExit()
     keeper.waitUntilExit()
     #expect(keeper.terminationStatus == 0)

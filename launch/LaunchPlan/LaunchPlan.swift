@@ -96,11 +96,15 @@ package struct LaunchPlan: Sendable, Equatable {
     }
     var variables = [Self.expectedRanks: String(nodes * ranksPerNode)]
     if let attempt = around.attempt { variables[Self.attemptName] = String(attempt) }
+    var interface = around.interface ?? options.interface
+    if case .mpirun(_, .mpich) = starter {
+      interface = try Self.interfaceName(interface, asked: options.interface, among: NetworkAddress.own)
+    }
     let start = RankStart(
       nodes: nodes, ranksPerNode: ranksPerNode, threads: threads, isBound: isBound,
       // Records on standard output may be longer than a line that mpirun can mark.
       isLabelled: options.arguments.first == "train", hosts: hosts,
-      isAcrossHosts: hosts != nil || allocation != nil, interface: around.interface ?? options.interface,
+      isAcrossHosts: hosts != nil || allocation != nil, interface: interface,
       sshConfig: options.sshConfig, variables: variables.sorted { $0.key < $1.key },
       forwarded: around.forwarded.filter { variables[$0] == nil })
     try hosts?.check(ranksPerNode: ranksPerNode, starter)
@@ -122,6 +126,25 @@ package struct LaunchPlan: Sendable, Equatable {
       openMPIHosts = nil
     }
     environment = variables
+  }
+
+  /// The interface that has an address in a network: MPICH takes interfaces by their names alone.
+  ///
+  /// - Parameters:
+  ///   - network: a network such as 10.0.0.0/24, or a name, which stays.
+  ///   - asked: what the user asked for; a network that was found by itself may be left to MPICH's own choice.
+  /// - Throws: ``TregError`` 78 when nothing here is in the network that the user asked for.
+  package static func interfaceName(_ network: String?, asked: String?, among addresses: [NetworkAddress]) throws
+    -> String?
+  {
+    guard let network, network.contains("/") else { return network }
+    if let own = addresses.first(where: { $0.network == network }) { return own.interface }
+    guard asked == nil else {
+      throw TregError.configuration(
+        at: "--interface \(network)",
+        "no interface of this machine is in that network, and MPICH takes interfaces by name alone")
+    }
+    return nil
   }
 
   /// The same plan with folders of its own for what Open MPI keeps while ranks run.

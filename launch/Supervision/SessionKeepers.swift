@@ -20,7 +20,7 @@ package struct SessionKeepers: Sendable {
   ///   - environment: the launcher's.
   ///   - note: receives what became of the folders, in words.
   package static func during<Result>(
-    _ plan: LaunchPlan, environment: [String: String], sshConfig: String?, note: (String) -> Void,
+    _ plan: LaunchPlan, environment: [String: String], sshConfig: String?, note: (String) -> Void = { _ in },
     _ body: (LaunchPlan) async throws -> Result
   ) async rethrows -> Result {
     guard let hosts = plan.openMPIHosts else { return try await body(plan) }

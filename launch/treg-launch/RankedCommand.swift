@@ -51,7 +51,7 @@ struct RankedCommand {
     }
     for line in plan.summary(of: topology) { Console.note(line) }
     return try await SessionKeepers.during(
-      plan, environment: environment, sshConfig: options.sshConfig, note: { _ in }
+      plan, environment: environment, sshConfig: options.sshConfig
     ) { try await Launcher.run($0, guardian: Programs.launcher()) }
   }
 

@@ -107,7 +107,7 @@ def kill_node_reproducible(c):
     out, flags = c.folder / "out", {**run_flags(), "reproducible": True}
     job = c.start(
         c.launch(arguments(out, **flags), "--min-ranks", 2, names=["n1", "n2"], per_host=2), TREG_STALL_SECONDS="10")
-    c.wait_for_step(job, out, c.random.randint(SAVE_STEPS + 1, STEPS * 3 // 5))
+    c.wait_for_step(job, out, c.random.randint(SAVE_STEPS + 1, STEPS * 3 // 5), 80)
     since = time.monotonic()
     c.bed.link("n2", "down")
     c.bed.control("kill", "n2")
