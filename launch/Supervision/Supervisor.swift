@@ -143,6 +143,7 @@ package struct Supervisor {
 
   private func attempt(_ start: Start, number: Int) async throws -> Failure {
     let plan = start.plan
+    // An earlier start's reports stay until the ranks take the folder, which they do when they have read their data, if ever.
     let known = Set(Self.reports(layout).map(\.key))
     let began = Machine.now
     let stopped = try? RunStatus(readingFrom: layout.status)
