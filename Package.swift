@@ -66,7 +66,7 @@ let package = Package(
     room("Parquet", ["OrderedJSON", "RunFolder", "CSnappy", "CZlib", "CZstd"]),
 
     // First floor.
-    room("Compute", ["CKernels", "CBLAS"]),
+    room("Compute", ["CKernels", "CBLAS", "CPulse"]),
     room("Collectives", ["RunFolder", "CMPI"]),
     room("Transformer", ["Compute", "CKernels", "ModelDescription", "ModelFiles", "RunFolder"]),
     room(
@@ -142,7 +142,7 @@ let package = Package(
         "Collectives", "Compute", "Configuration", "FuzzSupport", "ModelDescription", "ModelFiles", "Objectives",
         "OrderedJSON", "PreferenceData", "RunFolder", "Scoring", "Transformer",
       ]),
-    tests(of: "Transformer", ["Compute", "ModelDescription", "ModelFiles", "OrderedJSON", "RunFolder"]),
+    tests(of: "Transformer", ["Compute", "FuzzSupport", "ModelDescription", "ModelFiles", "OrderedJSON", "RunFolder"]),
     tests(of: "Compute", ["CKernels"]),
     tests(
       of: "PreferenceData", ["ChatTemplates", "CZlib", "CZstd", "FuzzSupport", "OrderedJSON", "RunFolder"]),

@@ -1,4 +1,5 @@
 #include "ckernels.h"
+#include "cpulse.h"
 
 // Products of fp32 matrices on one thread for x86-64 with AVX2 and FMA.
 //
@@ -268,6 +269,7 @@ TK_INLINE void tk_multiply(
   float *c, int64_t cStride, tk_side a, tk_side b, int64_t rows, int64_t columns, int64_t depth, bool adds) {
   const int64_t block = tk_block(depth), group = tk_group(rows, ROW_GROUP, TILE_ROWS);
   const bool packsRows = !a.isTurned || columns > NARROW;
+  int64_t products = 0;
   for (int64_t first = 0; first < rows; first += group) {
     const int64_t height = tk_least(group, rows - first), tiles = (height + TILE_ROWS - 1) / TILE_ROWS;
     for (int64_t k = 0; k < depth; k += block) {
@@ -290,6 +292,11 @@ TK_INLINE void tk_multiply(
             tk_tile_of_rows(
               part, a.values + row * a.stride + k, a.stride, tk_columns, count, target, cStride, width, adding);
         }
+      }
+      products += height * count * columns;
+      if (products >= TK_BEAT_PRODUCTS) {
+        pulse_beat();
+        products = 0;
       }
     }
   }

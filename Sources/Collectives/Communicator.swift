@@ -99,7 +99,7 @@ package final class Communicator {
     let ranks = try RankEnvironment(environment, isShardJob: isShardJob)
     guard let launcher = ranks.launcher else { return solo() }
     let kinds = try MPIKind.candidates(for: launcher, environment: environment)
-    let library = try MPILibrary.load(kinds, environment: environment)
+    let library = try Pulse.atFile { () throws(TregError) in try MPILibrary.load(kinds, environment: environment) }
     return try Communicator(
       library: library, expectedSize: ranks.expectedSize, pieceBytes: pieceBytes,
       ranksPerHost: try ranksPerHost(environment))

@@ -1,4 +1,4 @@
-import CKernels
+import CPulse
 
 #if canImport(Glibc)
   import Glibc
@@ -62,11 +62,22 @@ package final class FloatBuffer: @unchecked Sendable {
     return UnsafeMutableBufferPointer(start: pointer + range.lowerBound, count: range.count)
   }
 
-  package func clear() { memset(pointer, 0, count * MemoryLayout<Float>.stride) }
+  package func clear() {
+    forEachPiece { first, count in memset(pointer + first, 0, count * MemoryLayout<Float>.stride) }
+  }
 
   package func copy(from other: FloatBuffer) {
     precondition(count == other.count, "copying \(other.count) floats into \(count)")
-    memcpy(pointer, other.pointer, count * MemoryLayout<Float>.stride)
+    forEachPiece { first, count in memcpy(pointer + first, other.pointer + first, count * MemoryLayout<Float>.stride) }
+  }
+
+  /// Gives a sign of life after each piece: pages that are touched for the first time take a large model many seconds.
+  private func forEachPiece(_ body: (_ first: Int, _ count: Int) -> Void) {
+    let piece = 1 << 24
+    for first in stride(from: 0, to: count, by: piece) {
+      body(first, min(piece, count - first))
+      pulse_beat()
+    }
   }
 }
 

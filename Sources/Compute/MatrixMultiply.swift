@@ -1,5 +1,6 @@
 import CBLAS
 import CKernels
+import CPulse
 
 #if canImport(Glibc)
   import Glibc
@@ -39,6 +40,7 @@ package enum MatrixMultiply {
     cblas_sgemm(
       CblasRowMajor, CblasNoTrans, CblasTrans, blasint(rows), blasint(outputs), blasint(inputs), 1, x,
       blasint(xStride ?? inputs), w, blasint(wStride ?? inputs), accumulate ? 1 : 0, y, blasint(yStride ?? outputs))
+    beat(rows, outputs, inputs)
   }
 
   /// dx[T,K] = dy[T,N] · w[N,K], added to dx when `accumulate`. The gradient of a linear layer's input.
@@ -56,6 +58,7 @@ package enum MatrixMultiply {
     cblas_sgemm(
       CblasRowMajor, CblasNoTrans, CblasNoTrans, blasint(rows), blasint(inputs), blasint(outputs), 1, dy,
       blasint(dyStride ?? outputs), w, blasint(wStride ?? inputs), accumulate ? 1 : 0, dx, blasint(dxStride ?? inputs))
+    beat(rows, outputs, inputs)
   }
 
   /// dw[N,K] += dy[T,N]ᵀ · x[T,K]. The gradient of a linear layer's weight.
@@ -73,5 +76,13 @@ package enum MatrixMultiply {
     cblas_sgemm(
       CblasRowMajor, CblasTrans, CblasNoTrans, blasint(outputs), blasint(inputs), blasint(rows), 1, dy,
       blasint(dyStride ?? outputs), x, blasint(xStride ?? inputs), 1, dw, blasint(dwStride ?? inputs))
+    beat(rows, outputs, inputs)
+  }
+
+  /// A sign of life after a large product of the BLAS: an item of the pool may hold several of them, each of seconds. Small
+  /// ones give none, since threads would contend for the counter. Our own kernels give theirs inside (`gemm.c`).
+  @inline(__always)
+  private static func beat(_ rows: Int, _ outputs: Int, _ inputs: Int) {
+    if rows * outputs * inputs >= TK_BEAT_PRODUCTS { pulse_beat() }
   }
 }

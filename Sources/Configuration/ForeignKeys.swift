@@ -49,12 +49,17 @@ enum ForeignKeys {
   private static let conditional: [String: (accepted: Set<String>, advice: String)] = [
     "eval_strategy": (["steps", "no"], "set eval_steps to a number of steps"),
     "evaluation_strategy": (["steps", "no"], "set eval_steps to a number of steps"),
-    "save_strategy": (["steps", "no"], "set save_steps to a number of steps"),
+    "save_strategy": (
+      ["steps", "no"],
+      "set save_steps to a number of steps; with metric_for_best_model the best checkpoint is kept beside the newest"
+    ),
     "logging_strategy": (["steps"], "set logging_steps to a number of steps"),
     "eval_on_start": (["false"], "run `treg evaluate` on the starting model"),
     "eval_delay": (["0"], "evaluations start with the first step here; remove the key"),
     "resume_from_checkpoint": (["false"], "give --resume or --resume CHECKPOINT on the command line"),
-    "save_only_model": (["false"], "checkpoints resume here; set save_steps to null to write none"),
+    "save_only_model": (
+      ["false"], "checkpoints hold the optimizer's state, too, so that every one resumes; remove the key"
+    ),
     "optim": (
       ["adamw_torch", "adamw_torch_fused", "adamw_hf", "adamw"], "AdamW is the only optimizer here; remove the key"
     ),

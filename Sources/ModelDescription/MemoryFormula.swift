@@ -10,7 +10,7 @@
 ///     gradients    4 M G                                          training; G is 1 + log₂ of a rank's shares when reproducible
 ///     optimizer    8 M / D                                        training
 ///     masters      4 M / D                                        training of weights of two bytes
-///     saving       4 W + 8 M / D                                  copies that checkpoints are written from while training goes on
+///     saving       4 W + 8 M / C                                  copies that checkpoints are written from while training goes on
 ///     reference    b N                                            when a second model is kept
 ///     beside it    4 (T (k + 2 h) + S (4 h + 2) + 192 V + w)      when the reference runs beside the trained model
 ///     activations  4 T (L k + 2 h)                                training; scoring keeps one layer
@@ -23,8 +23,8 @@
 ///     process      program, libraries, their threads' buffers, tokenizer, rows
 ///     reward model 4 N' + …                                       while another model makes token rewards, what that takes beyond training
 ///
-/// W are the elements of the weights in the files that fall to one of the ranks that write a checkpoint, as
-/// ``WeightFileDivision`` deals them: M / D and what tensors are too large to divide evenly.
+/// W are the elements of the weights in the files that fall to one of the C ranks that write a checkpoint, as
+/// ``WeightFileDivision`` deals them: M / C and what tensors are too large to divide evenly.
 /// S' and R' are the scored tokens and the rows of a rank's part of the data, and N' the elements of the model that token rewards
 /// are of. It is gone before gradients and optimizer take their room, so that it seldom counts.
 /// k is ``ModelDescription/keptPerToken``, 2 h + 2 h_q + 2 h_kv + 2 f + a + 2 for Llama, and b is
@@ -148,7 +148,9 @@ package struct MemoryFormula: Sendable {
           ? WeightFileDivision.files(of: model.parameters, writers: workload.savers).map { files in
             files.joined().reduce(0) { $0 + $1.count }
           }.max()! : trained
-        add("saving", "4 · \(written) + 8 · \(trained) / \(workload.shards)", 4 * written + 8 * shard)
+        add(
+          "saving", "4 · \(written) + 8 · \(trained) / \(workload.savers)",
+          4 * written + 8 * ((trained + workload.savers - 1) / workload.savers))
       }
     }
     if workload.keepsReference { add("reference", "\(bytes) · \(elements)", bytes * elements) }

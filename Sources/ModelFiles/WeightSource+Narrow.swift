@@ -14,8 +14,10 @@ extension WeightSource {
   ) throws {
     precondition(type.byteCount == 2, "numbers of two bytes")
     precondition(buffer.count == model.bufferCount, "the buffer must hold \(model.bufferCount) elements")
-    buffer.update(repeating: 0)
+    var end = 0
     for (parameter, name) in zip(model.parameters, try storedNames(of: model)) {
+      UnsafeMutableBufferPointer(rebasing: buffer[end..<parameter.offset]).update(repeating: 0)
+      end = parameter.range.upperBound
       let part = UnsafeMutableBufferPointer(rebasing: buffer[parameter.range])
       func narrow(_ first: Int, _ values: UnsafeBufferPointer<Float>) throws {
         try Conversion.requireFitting(values, type, tensor: name, first: first, place: place)
@@ -33,6 +35,7 @@ extension WeightSource {
         try readPieces(name, narrow)
       }
     }
+    UnsafeMutableBufferPointer(rebasing: buffer[end...]).update(repeating: 0)
     try refuseDifferingCopies(in: model)
   }
 }

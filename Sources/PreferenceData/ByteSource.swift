@@ -25,7 +25,7 @@ final class PlainSource: ByteSource {
   init(path: String) throws {
     if FileSystem.kind(of: path) == .folder { throw FileSystem.error(EISDIR, .reading, path) }
     self.path = path
-    descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    descriptor = Pulse.atFile { open(path, O_RDONLY | O_CLOEXEC) }
     guard descriptor >= 0 else { throw FileSystem.error(errno, .reading, path) }
   }
 
@@ -33,7 +33,7 @@ final class PlainSource: ByteSource {
 
   func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
     while true {
-      let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+      let count = Pulse.atFile { Glibc.read(descriptor, buffer.baseAddress, buffer.count) }
       if count >= 0 { return count }
       if errno != EINTR { throw FileSystem.error(errno, .reading, path) }
     }

@@ -99,7 +99,7 @@ package struct DataFiles: Sendable {
     for name in try FileSystem.contents(ofFolder: folder) where !name.hasPrefix(".") {
       let path = folder == "." ? name : FileSystem.join(folder, name)
       var status = stat()
-      guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { continue }
+      guard Pulse.atFile({ lstat(path, &status) }) == 0, status.st_mode & S_IFMT == S_IFDIR else { continue }
       result.append(path)
       result += try folders(below: path, depth: depth + 1)
     }

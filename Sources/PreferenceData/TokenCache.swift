@@ -59,7 +59,7 @@ package struct TokenCache: Sendable {
   }
 
   private func isWritable(_ folder: String) -> Bool {
-    (try? FileSystem.createFolder(folder)) != nil && access(folder, W_OK | X_OK) == 0
+    (try? FileSystem.createFolder(folder)) != nil && Pulse.atFile { access(folder, W_OK | X_OK) } == 0
   }
 
   /// What is older than 30 days, by its last use.
@@ -69,7 +69,9 @@ package struct TokenCache: Sendable {
     for name in (try? FileSystem.contents(ofFolder: folder)) ?? [] where name.hasPrefix("tokens-") {
       let path = FileSystem.join(folder, name)
       var status = stat()
-      if lstat(path, &status) == 0, status.st_mtim.tv_sec < limit { unlink(path) }
+      if Pulse.atFile({ lstat(path, &status) }) == 0, status.st_mtim.tv_sec < limit {
+        _ = Pulse.atFile { unlink(path) }
+      }
     }
   }
 
@@ -106,7 +108,7 @@ private struct FileState: Equatable {
 
   init(_ path: String) throws {
     var status = stat()
-    guard stat(path, &status) == 0 else { throw FileSystem.error(errno, .reading, path) }
+    guard Pulse.atFile({ stat(path, &status) }) == 0 else { throw FileSystem.error(errno, .reading, path) }
     size = Int(status.st_size)
     seconds = status.st_mtim.tv_sec
     nanoseconds = status.st_mtim.tv_nsec
@@ -120,11 +122,10 @@ private struct Lock {
 
   init(_ path: String) {
     self.path = path
-    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+    descriptor = Pulse.atFile { open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666) }
     guard descriptor >= 0 else { return }
     // Whoever has it is watched itself: waiting for it is no standstill.
-    while flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EINTR || errno == EWOULDBLOCK {
-      Pulse.beat()
+    while Pulse.atFile({ flock(descriptor, LOCK_EX | LOCK_NB) }) != 0, errno == EINTR || errno == EWOULDBLOCK {
       usleep(20_000)
     }
   }
@@ -155,7 +156,7 @@ private struct Work {
       try FileSystem.remove(path)
       return nil
     }
-    utimensat(AT_FDCWD, path, nil, 0)
+    _ = Pulse.atFile { utimensat(AT_FDCWD, path, nil, 0) }
     return pairs(of: file)
   }
 

@@ -26,12 +26,12 @@ final class TokenFile: Sendable {
   ///   - checksAll: reads the whole file and compares its hash; without it only what the file says of itself is checked.
   /// - Throws: ``Unusable``, or ``TregError`` when the file is missing or cannot be read.
   init(_ path: String, key: String, paths: [String], checksAll: Bool) throws {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    let descriptor = Pulse.atFile { open(path, O_RDONLY | O_CLOEXEC) }
     guard descriptor >= 0 else { throw FileSystem.error(errno, .reading, path) }
     var isOpen = false
     defer { if !isOpen { close(descriptor) } }
     var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw FileSystem.error(errno, .reading, path) }
+    guard Pulse.atFile({ fstat(descriptor, &status) }) == 0 else { throw FileSystem.error(errno, .reading, path) }
     let size = Int(status.st_size)
     let trailerSize = MemoryLayout<Trailer>.size
     guard size >= trailerSize + 64 else { throw Unusable(reason: "it is too short") }
@@ -82,7 +82,8 @@ final class TokenFile: Sendable {
 
   private func entry(_ index: Int) -> Entry {
     precondition(index >= 0 && index < count, "no pair \(index) of \(count)")
-    return mapping.load(fromByteOffset: indexOffset + 64 * index, as: Entry.self)
+    // Its page may have to be read.
+    return Pulse.atFile { mapping.load(fromByteOffset: indexOffset + 64 * index, as: Entry.self) }
   }
 
   func counts(at index: Int) -> PairCounts { entry(index).counts }
@@ -114,7 +115,7 @@ final class TokenFile: Sendable {
   ) throws {
     var done = 0
     while done < buffer.count {
-      let count = pread(descriptor, buffer.baseAddress! + done, buffer.count - done, offset + done)
+      let count = Pulse.atFile { pread(descriptor, buffer.baseAddress! + done, buffer.count - done, offset + done) }
       if count < 0, errno == EINTR { continue }
       guard count > 0 else {
         throw count < 0

@@ -59,7 +59,8 @@ package enum Console {
     text.withUTF8 { bytes in
       var sent = 0
       while sent < bytes.count {
-        let count = write(descriptor, bytes.baseAddress! + sent, bytes.count - sent)
+        // A terminal that somebody has halted takes nothing for a while.
+        let count = Pulse.atFile { write(descriptor, bytes.baseAddress! + sent, bytes.count - sent) }
         if count < 0 {
           if errno == EINTR { continue }
           if descriptor == STDOUT_FILENO, errno != EPIPE {

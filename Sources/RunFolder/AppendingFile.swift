@@ -11,7 +11,7 @@ package struct AppendingFile: ~Copyable {
   /// Opens the file for appending and creates it when missing.
   package init(_ path: String) throws {
     self.path = path
-    descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
+    descriptor = Pulse.atFile { open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666) }
     guard descriptor >= 0 else { throw FileSystem.error(errno, .creating, path) }
   }
 
@@ -26,7 +26,7 @@ package struct AppendingFile: ~Copyable {
     try text.withUTF8 { bytes in
       var sent = 0
       while sent < bytes.count {
-        let count = Glibc.write(descriptor, bytes.baseAddress! + sent, bytes.count - sent)
+        let count = Pulse.atFile { Glibc.write(descriptor, bytes.baseAddress! + sent, bytes.count - sent) }
         if count < 0 {
           if errno == EINTR { continue }
           let number = errno
@@ -40,6 +40,8 @@ package struct AppendingFile: ~Copyable {
 
   /// Flushes what was appended to the disk.
   package func flush() throws {
-    guard fsync(descriptor) == 0 || errno == EINVAL else { throw FileSystem.error(errno, .writing, path) }
+    guard Pulse.flushing({ fsync(descriptor) }) == 0 || errno == EINVAL else {
+      throw FileSystem.error(errno, .writing, path)
+    }
   }
 }

@@ -24,7 +24,7 @@ package enum AtomicFile {
     do {
       let result = try body(&writer)
       try writer.finish()
-      guard rename(temporary, target) == 0 else { throw FileSystem.error(errno, .creating, path) }
+      guard Pulse.atFile({ rename(temporary, target) }) == 0 else { throw FileSystem.error(errno, .creating, path) }
       try FileSystem.flush(folder: FileSystem.parent(of: target))
       return result
     } catch {
@@ -58,7 +58,7 @@ package enum AtomicFile {
     case nil: return path
     case .file: break
     }
-    guard let real = realpath(path, nil) else { throw FileSystem.error(errno, .creating, path) }
+    guard let real = Pulse.atFile({ realpath(path, nil) }) else { throw FileSystem.error(errno, .creating, path) }
     defer { free(real) }
     return String(cString: real)
   }
@@ -127,13 +127,12 @@ extension AtomicFile {
       while !rest.isEmpty {
         // Bounded, so that a slow disk shows that it goes on.
         let part = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 26))
-        let sent = Glibc.write(descriptor, part.baseAddress, part.count)
+        let sent = Pulse.atFile { Glibc.write(descriptor, part.baseAddress, part.count) }
         if sent < 0 {
           if errno == EINTR { continue }
           throw FileSystem.error(errno, .writing, path)
         }
         rest = rest.dropFirst(sent)
-        Pulse.beat()
       }
     }
 
@@ -141,11 +140,11 @@ extension AtomicFile {
     /// `close`, so its code counts too.
     fileprivate mutating func finish() throws {
       try flush()
-      try Pulse.patiently {
+      try Pulse.flushing {
         guard fsync(descriptor) == 0 else { throw FileSystem.error(errno, .writing, path) }
       }
       isOpen = false
-      guard close(descriptor) == 0 else { throw FileSystem.error(errno, .writing, path) }
+      guard Pulse.flushing({ close(descriptor) }) == 0 else { throw FileSystem.error(errno, .writing, path) }
     }
   }
 }

@@ -31,14 +31,14 @@ package struct AtomicFolder: Sendable {
         return try FileSystem.remove(temporaryPath)
       }
       let aside = try TemporaryName.create(beside: path) { mkdir($0, 0o777) }.path
-      guard rename(path, aside) == 0 else {
+      guard Pulse.atFile({ rename(path, aside) }) == 0 else {
         let number = errno
         rmdir(aside)
         throw FileSystem.error(number, .creating, path)
       }
       replaced = aside
     }
-    guard rename(temporaryPath, path) == 0 else {
+    guard Pulse.atFile({ rename(temporaryPath, path) }) == 0 else {
       let number = errno
       if let replaced { rename(replaced, path) }
       throw FileSystem.error(number, .creating, path)
@@ -50,6 +50,16 @@ package struct AtomicFolder: Sendable {
   /// Removes the temporary folder.
   package func discard() throws {
     try FileSystem.remove(temporaryPath)
+  }
+
+  /// Removes a folder so that no part of it is ever found under its name: at first it takes that of an unfinished one, which the next
+  /// start clears away should this process end before all is gone. Works on a full disk.
+  ///
+  /// - Throws: ``TregError``: 74 when it cannot be removed, 77 without permission.
+  package static func remove(_ path: String) throws {
+    let aside = try TemporaryName.create(beside: path, .writing) { rename(path, $0) }.path
+    try FileSystem.flush(folder: FileSystem.parent(of: path))
+    try FileSystem.remove(aside)
   }
 
   /// Fills a folder by `body`, which is given the temporary path. When it throws, nothing is left behind.
@@ -76,7 +86,7 @@ extension FileSystem {
     typealias Rename = @convention(c) (Int32, UnsafePointer<CChar>, Int32, UnsafePointer<CChar>, UInt32) -> Int32
     guard let address = dlsym(nil, "renameat2") else { return false }
     let exchange: UInt32 = 2
-    return unsafeBitCast(address, to: Rename.self)(AT_FDCWD, path, AT_FDCWD, other, exchange) == 0
+    return Pulse.atFile { unsafeBitCast(address, to: Rename.self)(AT_FDCWD, path, AT_FDCWD, other, exchange) } == 0
   }
 
   /// Flushes all files of a folder, and those below it, to the disk.
@@ -84,14 +94,14 @@ extension FileSystem {
     for name in try contents(ofFolder: path) {
       let entry = join(path, name)
       var status = stat()
-      guard lstat(entry, &status) == 0 else { throw error(errno, .reading, entry) }
+      guard Pulse.atFile({ lstat(entry, &status) }) == 0 else { throw error(errno, .reading, entry) }
       switch status.st_mode & S_IFMT {
       case S_IFDIR: try flush(tree: entry)
       case S_IFREG:
-        let descriptor = open(entry, O_RDONLY | O_CLOEXEC)
+        let descriptor = Pulse.atFile { open(entry, O_RDONLY | O_CLOEXEC) }
         guard descriptor >= 0 else { throw error(errno, .reading, entry) }
         defer { close(descriptor) }
-        guard Pulse.patiently({ fsync(descriptor) }) == 0 else { throw error(errno, .writing, entry) }
+        guard Pulse.flushing({ fsync(descriptor) }) == 0 else { throw error(errno, .writing, entry) }
       default: break
       }
     }

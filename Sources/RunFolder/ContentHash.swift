@@ -10,6 +10,8 @@ import Glibc
 /// Source: the xxHash specification, `doc/xxhash_spec.md`; the text form is its canonical (big-endian) one.
 package struct ContentHash: ~Copyable {
   private let state: OpaquePointer
+  /// Bytes that are hashed between two signs of life: moments of a large model take many seconds.
+  private static let piece = 1 << 26
 
   package init() {
     guard let state = XXH3_createState() else { fatalError("out of memory for the state of a hash") }
@@ -22,9 +24,13 @@ package struct ContentHash: ~Copyable {
   }
 
   package mutating func update(_ bytes: UnsafeRawBufferPointer) {
-    guard let start = bytes.baseAddress, !bytes.isEmpty else { return }
-    let code = XXH3_128bits_update(state, start, bytes.count)
-    precondition(code == XXH_OK, "the hash refused its input")
+    guard let start = bytes.baseAddress else { return }
+    for first in stride(from: 0, to: bytes.count, by: Self.piece) {
+      let count = min(Self.piece, bytes.count - first)
+      let code = XXH3_128bits_update(state, start + first, count)
+      precondition(code == XXH_OK, "the hash refused its input")
+      if count == Self.piece { Pulse.beat() }
+    }
   }
 
   package mutating func update(_ bytes: [UInt8]) {
@@ -92,21 +98,20 @@ extension ContentHash {
   ///
   /// - Throws: ``TregError``: 66 when the file is missing, 77 when it may not be read, 74 when reading fails.
   package static func ofFile(_ path: String) throws -> String {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    let descriptor = Pulse.atFile { open(path, O_RDONLY | O_CLOEXEC) }
     guard descriptor >= 0 else { throw FileSystem.error(errno, .reading, path) }
     defer { close(descriptor) }
     var hash = ContentHash()
     let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
     defer { piece.deallocate() }
     while true {
-      let count = read(descriptor, piece.baseAddress, piece.count)
+      let count = Pulse.atFile { read(descriptor, piece.baseAddress, piece.count) }
       if count == 0 { return hash.hexadecimal }
       if count < 0 {
         if errno == EINTR { continue }
         throw FileSystem.error(errno, .reading, path)
       }
       hash.update(UnsafeRawBufferPointer(rebasing: piece[..<count]))
-      Pulse.beat()
     }
   }
 }

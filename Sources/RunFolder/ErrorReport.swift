@@ -59,6 +59,7 @@ package struct ErrorReport: Sendable, Equatable {
     message = String(describing: error)
     exitCode = known?.exitCode ?? .bug
     cause = Cause(exitCode)
+    rows = known?.rows ?? []
   }
 
   /// `rank 7 (node03) step 412 backward: what went wrong`

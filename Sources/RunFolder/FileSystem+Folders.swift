@@ -13,14 +13,14 @@ extension FileSystem {
     let above = parent(of: path)
     if above != path, above != ".", above != "/" { try createFolder(above) }
     // Another rank may create it at the same moment.
-    guard mkdir(path, 0o777) == 0 || (errno == EEXIST && kind(of: path) == .folder) else {
+    guard Pulse.atFile({ mkdir(path, 0o777) }) == 0 || (errno == EEXIST && kind(of: path) == .folder) else {
       throw error(errno, .creating, path)
     }
   }
 
   /// The names in a folder, sorted; "." and ".." aside.
   package static func contents(ofFolder path: String) throws -> [String] {
-    guard let stream = opendir(path) else {
+    guard let stream = Pulse.atFile({ opendir(path) }) else {
       if errno == ENOTDIR, kind(of: path) != nil {
         throw TregError.missing(at: path, "expected a folder, found a file")
       }
@@ -30,7 +30,7 @@ extension FileSystem {
     var names: [String] = []
     while true {
       errno = 0
-      guard let entry = readdir(stream) else {
+      guard let entry = Pulse.atFile({ readdir(stream) }) else {
         guard errno == 0 else { throw error(errno, .reading, path) }
         return names.sorted()
       }
@@ -44,7 +44,7 @@ extension FileSystem {
   /// Whether two paths, both there, lead to one file or folder.
   package static func isSame(_ path: String, _ other: String) -> Bool {
     var (first, second) = (stat(), stat())
-    guard stat(path, &first) == 0, stat(other, &second) == 0 else { return false }
+    guard Pulse.atFile({ stat(path, &first) == 0 && stat(other, &second) == 0 }) else { return false }
     return first.st_dev == second.st_dev && first.st_ino == second.st_ino
   }
 
@@ -63,25 +63,27 @@ extension FileSystem {
   /// Flushes a folder's names to the disk. File systems that cannot flush a folder say so with `EINVAL`;
   /// nothing more can be done there.
   package static func flush(folder path: String) throws {
-    let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    let descriptor = Pulse.atFile { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
     guard descriptor >= 0 else { throw error(errno, .writing, path) }
     defer { close(descriptor) }
-    guard fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP else { throw error(errno, .writing, path) }
+    guard Pulse.flushing({ fsync(descriptor) }) == 0 || errno == EINVAL || errno == ENOTSUP else {
+      throw error(errno, .writing, path)
+    }
   }
 
   /// Removes a file, or a folder with all it holds. Links are removed, never followed; what is missing is fine.
   package static func remove(_ path: String) throws {
     var status = stat()
-    guard lstat(path, &status) == 0 else {
+    guard Pulse.atFile({ lstat(path, &status) }) == 0 else {
       if errno == ENOENT { return }
       throw error(errno, .writing, path)
     }
     guard status.st_mode & S_IFMT == S_IFDIR else {
-      guard unlink(path) == 0 || errno == ENOENT else { throw error(errno, .writing, path) }
+      guard Pulse.atFile({ unlink(path) }) == 0 || errno == ENOENT else { throw error(errno, .writing, path) }
       return
     }
     for name in try contents(ofFolder: path) { try remove(join(path, name)) }
-    guard rmdir(path) == 0 || errno == ENOENT else { throw error(errno, .writing, path) }
+    guard Pulse.atFile({ rmdir(path) }) == 0 || errno == ENOENT else { throw error(errno, .writing, path) }
   }
 
   /// Removes what ended processes of this machine left unfinished in a folder (not in those below it).

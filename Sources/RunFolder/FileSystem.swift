@@ -54,7 +54,7 @@ extension FileSystem {
   /// - Throws: 66, 77 or 74 when it cannot be looked at.
   package static func size(of path: String) throws -> Int {
     var status = stat()
-    guard stat(path, &status) == 0 else { throw error(errno, .reading, path) }
+    guard Pulse.atFile({ stat(path, &status) }) == 0 else { throw error(errno, .reading, path) }
     return Int(status.st_size)
   }
 
@@ -76,7 +76,7 @@ extension FileSystem {
   /// What `path` names, symbolic links followed; nil when nothing is there or it cannot be looked at.
   package static func kind(of path: String) -> Kind? {
     var status = stat()
-    guard stat(path, &status) == 0 else { return nil }
+    guard Pulse.atFile({ stat(path, &status) }) == 0 else { return nil }
     switch status.st_mode & S_IFMT {
     case S_IFREG: return .file
     case S_IFDIR: return .folder
@@ -88,7 +88,7 @@ extension FileSystem {
   ///
   /// - Parameter maximumCount: a larger file is refused (65) before memory is taken for it.
   package static func readBytes(_ path: String, maximumCount: Int = .max) throws -> [UInt8] {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    let descriptor = Pulse.atFile { open(path, O_RDONLY | O_CLOEXEC) }
     guard descriptor >= 0 else { throw error(errno, .reading, path) }
     defer { close(descriptor) }
     var status = stat()
@@ -101,7 +101,7 @@ extension FileSystem {
     let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 64)
     defer { piece.deallocate() }
     while true {
-      let count = read(descriptor, piece.baseAddress, piece.count)
+      let count = Pulse.atFile { read(descriptor, piece.baseAddress, piece.count) }
       if count == 0 { return bytes }
       if count < 0 {
         if errno == EINTR { continue }
@@ -109,7 +109,6 @@ extension FileSystem {
       }
       guard bytes.count + count <= maximumCount else { throw tooLarge }
       bytes.append(contentsOf: piece[..<count])
-      Pulse.beat()
     }
   }
 

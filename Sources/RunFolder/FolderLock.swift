@@ -13,10 +13,10 @@ package struct FolderLock: Sendable {
   /// - Throws: ``TregError`` 73 when another process has it (with its number, host and start), or when the file
   ///   system has no locks; 77 without permission.
   package init(_ path: String) throws {
-    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+    let descriptor = Pulse.atFile { open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666) }
     guard descriptor >= 0 else { throw FileSystem.error(errno, .creating, path) }
     do {
-      while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+      while Pulse.atFile({ flock(descriptor, LOCK_EX | LOCK_NB) }) != 0 {
         if errno == EINTR { continue }
         if errno == EWOULDBLOCK { throw Self.refusal(path) }
         throw TregError.cannotCreate(
@@ -41,8 +41,8 @@ package struct FolderLock: Sendable {
       "started": .string(Machine.timestamp()),
     ]
     var text = holder.text() + "\n"
-    guard ftruncate(descriptor, 0) == 0 else { throw FileSystem.error(errno, .writing, path) }
-    let count = text.withUTF8 { pwrite(descriptor, $0.baseAddress, $0.count, 0) }
+    guard Pulse.atFile({ ftruncate(descriptor, 0) }) == 0 else { throw FileSystem.error(errno, .writing, path) }
+    let count = text.withUTF8 { text in Pulse.atFile { pwrite(descriptor, text.baseAddress, text.count, 0) } }
     guard count >= 0 else { throw FileSystem.error(errno, .writing, path) }
   }
 
@@ -63,10 +63,10 @@ extension FolderLock {
   ///
   /// - Throws: ``TregError`` 73 when one has, with its number, host and start.
   package static func check(_ path: String) throws {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    let descriptor = Pulse.atFile { open(path, O_RDONLY | O_CLOEXEC) }
     guard descriptor >= 0 else { return }
     defer { close(descriptor) }
-    if flock(descriptor, LOCK_SH | LOCK_NB) != 0, errno == EWOULDBLOCK { throw refusal(path) }
+    if Pulse.atFile({ flock(descriptor, LOCK_SH | LOCK_NB) }) != 0, errno == EWOULDBLOCK { throw refusal(path) }
   }
 
   package static func isHeld(_ path: String) -> Bool { (try? check(path)) == nil }

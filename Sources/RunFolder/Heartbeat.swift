@@ -43,7 +43,8 @@ package struct Heartbeat: Sendable, Equatable {
       "sequence": .integer(sequence), "time": .number(time), "interval": .number(interval),
       "step": moment.step.map(JSONValue.integer) ?? .null, "phase": .string(moment.phase),
       "beats": .integer(Int(truncatingIfNeeded: moment.beats)), "waiting": .bool(moment.isWaiting),
-      "patient": .bool(moment.isPatient), "peer": moment.peer.map(JSONValue.integer) ?? .null,
+      "file": .bool(moment.isAtFile), "flushing": .bool(moment.isFlushing),
+      "peer": moment.peer.map(JSONValue.integer) ?? .null,
       "offset": moment.offset.map(JSONValue.integer) ?? .null,
     ]
     var bytes = Array(value.text().utf8)
@@ -77,7 +78,8 @@ package struct Heartbeat: Sendable, Equatable {
     self.interval = interval
     moment = Pulse.Moment(
       beats: UInt64(truncatingIfNeeded: beats), step: value["step"]?.integer, phase: phase,
-      isWaiting: value["waiting"]?.bool ?? false, isPatient: value["patient"]?.bool ?? false,
+      isWaiting: value["waiting"]?.bool ?? false, isAtFile: value["file"]?.bool ?? false,
+      isFlushing: value["flushing"]?.bool ?? false,
       peer: value["peer"]?.integer, offset: value["offset"]?.integer)
   }
 

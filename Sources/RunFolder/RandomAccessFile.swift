@@ -11,10 +11,10 @@ package final class RandomAccessFile: Sendable {
 
   /// - Throws: ``TregError``: 66 when the file is missing or a folder, 77 when it may not be read.
   package init(_ path: String) throws {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    let descriptor = Pulse.atFile { open(path, O_RDONLY | O_CLOEXEC) }
     guard descriptor >= 0 else { throw FileSystem.error(errno, .reading, path) }
     var status = stat()
-    let code = fstat(descriptor, &status)
+    let code = Pulse.atFile { fstat(descriptor, &status) }
     let number = code == 0 && status.st_mode & S_IFMT == S_IFDIR ? EISDIR : errno
     guard code == 0, status.st_mode & S_IFMT != S_IFDIR else {
       close(descriptor)
@@ -33,7 +33,9 @@ package final class RandomAccessFile: Sendable {
   package func read(at offset: Int, into bytes: UnsafeMutableRawBufferPointer) throws {
     var done = 0
     while done < bytes.count {
-      let count = pread(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
+      // Bounded, so that a slow disk shows that it goes on.
+      let piece = min(bytes.count - done, 1 << 26)
+      let count = Pulse.atFile { pread(descriptor, bytes.baseAddress! + done, piece, off_t(offset + done)) }
       if count < 0 {
         if errno == EINTR { continue }
         throw FileSystem.error(errno, .reading, path)
@@ -44,7 +46,6 @@ package final class RandomAccessFile: Sendable {
           "the file ends at byte \(offset + done), expected \(offset + bytes.count); it was cut while being read")
       }
       done += count
-      Pulse.beat()
     }
   }
 

@@ -9,15 +9,18 @@ enum TemporaryName {
 
   /// Tries names until `make` succeeds (a result of at least 0).
   ///
+  /// - Parameter operation: what is done to the target, for errors.
   /// - Returns: the path and what `make` returned.
-  static func create(beside target: String, _ make: (String) -> Int32) throws -> (path: String, result: Int32) {
+  static func create(
+    beside target: String, _ operation: FileSystem.Operation = .creating, _ make: (String) -> Int32
+  ) throws -> (path: String, result: Int32) {
     let folder = FileSystem.parent(of: target)
     let stem = ".\(FileSystem.name(of: target)).\(host).\(getpid())."
     for attempt in 0..<10_000 {
       let path = FileSystem.join(folder, stem + String(attempt) + suffix)
-      let result = make(path)
+      let result = Pulse.atFile { make(path) }
       if result >= 0 { return (path, result) }
-      if errno != EEXIST { throw FileSystem.error(errno, .creating, target) }
+      if errno != EEXIST { throw FileSystem.error(errno, operation, target) }
     }
     throw TregError.cannotCreate(at: target, "too many unfinished files of this name lie beside it")
   }

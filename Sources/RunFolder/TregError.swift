@@ -13,6 +13,8 @@ package struct TregError: Error, Sendable, Equatable, CustomStringConvertible {
   package let isOnAllRanks: Bool
   /// The one rank it is about, where all ranks throw what one of them met.
   package let culprit: Culprit?
+  /// Rows of the data that it is about, as positions; a few at most.
+  package let rows: [Int]
 
   /// A rank and the host it runs on.
   package struct Culprit: Sendable, Equatable {
@@ -27,13 +29,14 @@ package struct TregError: Error, Sendable, Equatable, CustomStringConvertible {
 
   package init(
     _ exitCode: ExitCode, at place: String? = nil, _ message: String, isOnAllRanks: Bool = false,
-    culprit: Culprit? = nil
+    culprit: Culprit? = nil, rows: [Int] = []
   ) {
     self.exitCode = exitCode
     self.place = place
     self.message = Self.onOneLine(message)
     self.isOnAllRanks = isOnAllRanks
     self.culprit = culprit
+    self.rows = rows
   }
 
   private static let longest = 4000

@@ -58,6 +58,7 @@ package struct ScoreShard: Sendable {
         append(side.better)
         append(side.worse)
       }
+      Pulse.beat()
     }
     return bytes
   }
@@ -111,6 +112,7 @@ package struct ScoreShard: Sendable {
           sides.append(ResponseScores(reference: reference, better: better, worse: worse))
         }
         rows.append(RowScores(row: Int(row), chosen: sides[0], rejected: sides[1]))
+        Pulse.beat()
       }
       return place == bytes.count ? rows : nil
     }

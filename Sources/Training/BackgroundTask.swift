@@ -1,3 +1,4 @@
+import RunFolder
 import Synchronization
 
 #if canImport(Glibc)
@@ -7,8 +8,8 @@ import Synchronization
 /// Work on a thread of its own, which yields to the threads that compute.
 ///
 /// Linux gives every thread a priority of its own: the work takes the processors' idle time and a small share of the rest, and
-/// all of their time when the others wait for it.
-final class BackgroundTask<Value: Sendable>: Sendable {
+/// all of their time when the others wait for it. Its signs of life are apart, and count while somebody waits for it.
+package final class BackgroundTask<Value: Sendable>: Sendable {
   /// What the thread leaves, and the thread until somebody has waited for it.
   private struct State {
     var outcome: Result<Value, any Error>?
@@ -18,7 +19,7 @@ final class BackgroundTask<Value: Sendable>: Sendable {
   private let state = Mutex(State())
 
   /// - Precondition: the system can start a thread.
-  init(_ body: @escaping @Sendable () throws -> Value) {
+  package init(_ body: @escaping @Sendable () throws -> Value) {
     let box = Unmanaged.passRetained(
       ThreadBody { [self] in
         let outcome = Result { try body() }
@@ -30,6 +31,7 @@ final class BackgroundTask<Value: Sendable>: Sendable {
       { box in
         // A whole process, says POSIX; Linux takes 0 for the calling thread.
         _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, ThreadBody.niceness)
+        Pulse.enterBackground()
         Unmanaged<ThreadBody>.fromOpaque(box!).takeRetainedValue().run()
         return nil
       }, box.toOpaque())
@@ -38,15 +40,15 @@ final class BackgroundTask<Value: Sendable>: Sendable {
   }
 
   /// Whether the work has ended, well or not.
-  var isFinished: Bool { state.withLock { $0.outcome != nil } }
+  package var isFinished: Bool { state.withLock { $0.outcome != nil } }
 
   /// Waits for the end. - Throws: what the work threw.
-  func wait() throws -> Value {
+  package func wait() throws -> Value {
     let thread = state.withLock { state in
       defer { state.thread = nil }
       return state.thread
     }
-    if let thread { pthread_join(thread, nil) }
+    if let thread { Pulse.awaitingBackground { _ = pthread_join(thread, nil) } }
     return try state.withLock { $0.outcome! }.get()
   }
 }

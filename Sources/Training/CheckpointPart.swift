@@ -27,9 +27,8 @@ struct CheckpointPart: Sendable {
   /// The weights, and where a tensor begins in them.
   let values: FloatBuffer
   let place: [String: Int]
-  /// The optimizer's moments, and the elements of the flat buffer that they are of.
-  let mean, square: FloatBuffer
-  let ranges: [Range<Int>]
+  /// Its part of the optimizer's moments.
+  let moments: OptimizerFile.Moments
 
   /// Writes all of it into a folder, every file flushed to the disk.
   func write(to folder: String) throws -> [CheckpointManifest.Entry] {
@@ -50,8 +49,7 @@ struct CheckpointPart: Sendable {
     let optimizer = Self.optimizerName(rank: rank, of: state.ranks)
     wrote(
       optimizer,
-      try OptimizerFile.write(
-        step: state.step, ranges: ranges, mean: mean, square: square, to: FileSystem.join(folder, optimizer)))
+      try OptimizerFile.write(step: state.step, moments, to: FileSystem.join(folder, optimizer)))
     if leads {
       let text = state.json.text(.indented(2)) + "\n"
       wrote(Self.stateName, try AtomicFile.write(text, to: FileSystem.join(folder, Self.stateName)))
@@ -81,8 +79,8 @@ final class CheckpointCopy {
     }
     let parameters = part.weightFiles.flatMap(\.parameters)
     let weights = Self.room(&self.weights, parameters.reduce(0) { $0 + $1.count })
-    let mean = Self.room(&self.mean, part.mean.count)
-    let square = Self.room(&self.square, part.square.count)
+    let mean = Self.room(&self.mean, part.moments.count)
+    let square = Self.room(&self.square, part.moments.count)
     var place: [String: Int] = [:]
     var end = 0
     for parameter in parameters {
@@ -90,14 +88,21 @@ final class CheckpointCopy {
       add(part.values.pointer + part.place[parameter.name]!, weights.pointer + end, count: parameter.count)
       end += parameter.count
     }
-    add(part.mean.pointer, mean.pointer, count: mean.count)
-    add(part.square.pointer, square.pointer, count: square.count)
+    var copied: [(range: Range<Int>, place: Int)] = []
+    var next = 0
+    for (range, start) in part.moments.parts {
+      add(part.moments.mean.pointer + start, mean.pointer + next, count: range.count)
+      add(part.moments.square.pointer + start, square.pointer + next, count: range.count)
+      copied.append((range, next))
+      next += range.count
+    }
     workers.run(pieces.count) { [pieces] item, _ in
       pieces[item].target.update(from: pieces[item].source, count: pieces[item].count)
     }
     return CheckpointPart(
       state: part.state, rank: part.rank, leads: part.leads, files: part.files, weightFiles: part.weightFiles,
-      textsBeside: part.textsBeside, values: weights, place: place, mean: mean, square: square, ranges: part.ranges)
+      textsBeside: part.textsBeside, values: weights, place: place,
+      moments: OptimizerFile.Moments(mean: mean, square: square, parts: copied))
   }
 
   private static func room(_ buffer: inout FloatBuffer?, _ count: Int) -> FloatBuffer {

@@ -77,14 +77,13 @@ final class CheckpointWriter {
     let temporaryPath = String(decoding: paths[group.leader], as: UTF8.self)
     let writer = group.leader == 0 ? group.members.firstIndex(of: communicator.rank) : nil
     let divided = writer == nil ? [] : files.files(writers: group.members.count)
-    let optimizer = trainer.optimizer
     let trained = trainer.model.trained.parameters
     let live = CheckpointPart(
       state: state, rank: communicator.rank, leads: group.leads, files: files,
       weightFiles: writer.map { divided[$0] } ?? [],
       textsBeside: communicator.rank == 0 ? divided.flatMap(\.self) : nil, values: values,
       place: Dictionary(uniqueKeysWithValues: trained.map { ($0.name, $0.offset) }),
-      mean: optimizer.mean, square: optimizer.square, ranges: optimizer.ranges)
+      moments: OptimizerFile.Moments(of: trainer.optimizer, in: state.division.ranges(of: communicator.rank)))
     let part = copying ? copy.take(live, workers: trainer.model.workers) : live
     pending = Pending(
       state: state, folder: folder, temporaryPath: temporaryPath,

@@ -26,6 +26,8 @@ package final class MasterWeights {
   private let stopwatch = Stopwatch()
   /// Numbers that one thread rounds at a time.
   private static let piece = 1 << 18
+  /// Numbers that are copied between two signs of life.
+  private static let copied = 1 << 24
 
   /// - Parameter overlaps: whether what ranks send each other may arrive during the next forward pass. Not so for weights of
   ///   two bytes, whose norms and biases are widened once all of them are there.
@@ -55,12 +57,16 @@ package final class MasterWeights {
     }
   }
 
-  /// Calls `body` with each own range and its place among the masters.
+  /// Calls `body` with each own range, the longest in pieces, and its place among the masters.
   private func forEachRange(_ body: (_ range: Range<Int>, _ place: Int) -> Void) {
     var place = 0
     for range in ranges {
-      body(range, place)
-      place += range.count
+      for first in stride(from: range.lowerBound, to: range.upperBound, by: Self.copied) {
+        let part = first..<min(first + Self.copied, range.upperBound)
+        body(part, place)
+        place += part.count
+        Pulse.beat()
+      }
     }
   }
 

@@ -13,21 +13,43 @@ package enum OptimizerFile {
 
   @discardableResult
   package static func write(_ optimizer: AdamW, to path: String) throws -> FileDigest {
-    try write(
-      step: optimizer.step, ranges: optimizer.ranges, mean: optimizer.mean, square: optimizer.square, to: path)
+    try write(step: optimizer.step, Moments(of: optimizer, in: optimizer.ranges), to: path)
   }
 
-  /// The same of moments that were copied from an optimizer.
-  static func write(
-    step: Int, ranges: [Range<Int>], mean: FloatBuffer, square: FloatBuffer, to path: String
-  ) throws -> FileDigest {
+  /// The same of some moments, which may have been copied from an optimizer.
+  static func write(step: Int, _ moments: Moments, to path: String) throws -> FileDigest {
     let header: JSONValue = [
       "step": .integer(step),
-      "ranges": .array(ranges.map { [.integer($0.lowerBound), .integer($0.upperBound)] }),
+      "ranges": .array(moments.parts.map { [.integer($0.range.lowerBound), .integer($0.range.upperBound)] }),
     ]
     return try HeadedFile.write(
       to: path, format: format, header: header,
-      payload: [UnsafeRawBufferPointer(mean.all), UnsafeRawBufferPointer(square.all)])
+      payload: [moments.mean, moments.square].flatMap { buffer in
+        moments.parts.map { UnsafeRawBufferPointer(buffer.slice($0.place..<$0.place + $0.range.count)) }
+      })
+  }
+
+  /// What one file holds of the optimizer's moments.
+  struct Moments: Sendable {
+    let mean, square: FloatBuffer
+    /// Elements of the flat buffer that the moments are of, ascending, and where those stand.
+    let parts: [(range: Range<Int>, place: Int)]
+
+    init(mean: FloatBuffer, square: FloatBuffer, parts: [(range: Range<Int>, place: Int)]) {
+      (self.mean, self.square, self.parts) = (mean, square, parts)
+    }
+
+    /// Those that an optimizer has of some elements.
+    ///
+    /// - Precondition: it holds all of them.
+    init(of optimizer: AdamW, in ranges: [Range<Int>]) {
+      let parts = SharedRanges.of(optimizer.ranges, ranges).map { (range: $0.range, place: $0.first) }
+      precondition(
+        parts.reduce(0) { $0 + $1.range.count } == ranges.reduce(0) { $0 + $1.count }, "moments of another rank")
+      self.init(mean: optimizer.mean, square: optimizer.square, parts: parts)
+    }
+
+    var count: Int { parts.reduce(0) { $0 + $1.range.count } }
   }
 
   /// Refuses a file that is damaged or of another format.
@@ -51,6 +73,7 @@ package enum OptimizerFile {
           let source = 4 * (moment * count + part.second)
           UnsafeMutableRawBufferPointer(buffer.slice(part.first..<part.first + part.range.count))
             .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[source..<source + 4 * part.range.count]))
+          Pulse.beat()
         }
       }
     }

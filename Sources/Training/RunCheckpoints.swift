@@ -8,7 +8,7 @@ import RunFolder
 
 /// The checkpoints of a run under way: how they are written, which are kept, and what happens when one cannot be.
 ///
-/// All methods but ``evaluated(step:_:)`` are collective.
+/// All methods but ``evaluated(step:_:)`` and ``settle()`` are collective.
 final class RunCheckpoints {
   private let writer: CheckpointWriter
   private let group: FolderGroup
@@ -22,6 +22,8 @@ final class RunCheckpoints {
   private var damagedSteps: Set<Int>
   /// What the last evaluation found, and after which step.
   private var evaluation: (step: Int, value: Double)?
+  /// Removes older checkpoints while training goes on, on the rank that leads.
+  private var removal: BackgroundTask<Void>?
 
   /// The step of the newest checkpoint that is there, of those that this run wrote or began with.
   private(set) var lastStep: Int?
@@ -71,6 +73,8 @@ final class RunCheckpoints {
     savingChanged(true)
     defer { savingChanged(false) }
     try finish()
+    // There is room for one more than are kept, not for two.
+    settle()
     let copying = copies && !isLast
     try surviving(step) {
       try writer.begin(makeState(step, tokenCount), copying: copying)
@@ -85,8 +89,16 @@ final class RunCheckpoints {
     savingChanged(true)
     try finish()
     guard lastStep != step else { return }
+    settle()
     try writer.begin(makeState(step, tokenCount), copying: false)
     try conclude()
+  }
+
+  /// Waits until this rank has removed what it was removing.
+  func settle() {
+    // What went wrong was told.
+    try? removal?.wait()
+    removal = nil
   }
 
   /// Waits for the checkpoint that is under way, if there is one.
@@ -112,7 +124,7 @@ final class RunCheckpoints {
     let isBest = written.state.best?.step == lastStep
     best = written.state.best
     damagedSteps.remove(written.state.step)
-    if group.leads { keepLimit() }
+    if group.leads { beginRemoval() }
     if isBest, group.leads { record() }
     if communicator.rank == 0 { Console.note(Self.line(written, isBest: isBest)) }
   }
@@ -134,17 +146,21 @@ final class RunCheckpoints {
     return error.isOnAllRanks || communicator.size == 1
   }
 
-  /// Removes older checkpoints beyond the limit: never the newest, never the best, damaged ones first.
-  private func keepLimit() {
+  /// Begins to remove older checkpoints beyond the limit: never the newest, never the best, damaged ones first. Gigabytes take a
+  /// file system seconds, which training does not wait for.
+  private func beginRemoval() {
     guard let limit, let newest = lastStep else { return }
-    do {
-      let older = try group.layout.checkpoints().filter { $0.step < newest && $0.step != best?.step }
-      let kept = best.map { $0.step < newest } == true ? 2 : 1
-      let whole = older.filter { !damagedSteps.contains($0.step) }
-      let spare = whole.dropLast(max(limit - kept, 0)) + older.filter { damagedSteps.contains($0.step) }
-      for old in spare { try FileSystem.remove(old.path) }
-    } catch {
-      Console.note("warning: an old checkpoint could not be removed: \(error)")
+    settle()
+    removal = BackgroundTask { [layout = group.layout, best = best?.step, damagedSteps] in
+      do {
+        let older = try layout.checkpoints().filter { $0.step < newest && $0.step != best }
+        let kept = best.map { $0 < newest } == true ? 2 : 1
+        let whole = older.filter { !damagedSteps.contains($0.step) }
+        let spare = whole.dropLast(max(limit - kept, 0)) + older.filter { damagedSteps.contains($0.step) }
+        for old in spare { try AtomicFolder.remove(old.path) }
+      } catch {
+        Console.note("warning: an old checkpoint could not be removed: \(error)")
+      }
     }
   }
 

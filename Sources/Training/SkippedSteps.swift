@@ -8,6 +8,10 @@ struct SkippedSteps {
   private let path: String
   private let maximum: Int
   private let speaks: Bool
+  /// Rows of the steps that were skipped in a row, the last step's first.
+  private var lastRows: [Int] = []
+  /// So many of them are reported.
+  private static let reportedRows = 64
 
   /// - Parameters:
   ///   - resumedStep: lines of later steps belong to an attempt that is being made again, and go.
@@ -24,16 +28,20 @@ struct SkippedSteps {
   /// - Parameters:
   ///   - rows: of its whole batch, as positions in the data.
   /// - Throws: 79 on all ranks when too many steps in a row were skipped.
-  func record(_ report: Trainer.StepReport, step: Int, rows: @autoclosure () -> [Int], guarding: StepGuard) throws {
+  mutating func record(_ report: Trainer.StepReport, step: Int, rows: @autoclosure () -> [Int], guarding: StepGuard)
+    throws
+  {
     guard let reason = report.skipped else {
+      lastRows = []
       if report.isRepeated, speaks {
         Console.note(
           "WARNING: step \(step): the gradient was not finite, and is when computed again: a fault of the moment")
       }
       return
     }
+    let rows = rows()
+    lastRows = Array((rows + lastRows).prefix(Self.reportedRows))
     if speaks {
-      let rows = rows()
       let line: JSONValue = [
         "step": .integer(step), "reason": .string(reason.name), "in_row": .integer(guarding.skippedInRow),
         "loss": .number(report.metrics.loss), "grad_norm": .number(report.gradientNorm),
@@ -49,8 +57,9 @@ struct SkippedSteps {
       throw TregError(
         .nonFinite,
         "\(guarding.skippedInRow) steps in a row were skipped, the last because \(reason.words); no weight has changed since "
-          + "step \(step - guarding.skippedInRow). A lower learning_rate, or a look at the rows in run/skipped.jsonl, may help",
-        isOnAllRanks: true)
+          + "step \(step - guarding.skippedInRow). The last one had rows \(Self.list(rows)). A lower learning_rate, or a look at "
+          + "these rows and those in run/skipped.jsonl, may help",
+        isOnAllRanks: true, rows: lastRows)
     }
   }
 

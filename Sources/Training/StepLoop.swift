@@ -71,11 +71,12 @@ struct StepLoop {
     let total = plan.stepCount
     let records = try RunRecords(
       layout, resumedStep: step, writesMetrics: communicator.rank == 0, writesStatus: group.leads)
-    let skipped = SkippedSteps(
+    var skipped = SkippedSteps(
       layout, resumedStep: step, maximum: configuration.maxSkippedSteps, speaks: communicator.rank == 0)
     var progress = Progress("training", total: max(total, 1), from: step, isSpeaking: communicator.rank == 0)
     var window = Window(timeline)
     status.state = .training
+    defer { checkpoints.settle() }
     if step == 0, configuration.evalSteps != nil { try evaluate(records, checkpoints) }
     while step < total {
       entering(step + 1)

@@ -38,6 +38,8 @@ package final class Trainer {
   package let masters: MasterWeights
   /// Who holds what of the optimizer's state.
   package let division: StateDivision
+  /// Who writes what of it where all ranks see one folder: also where every rank holds all of it, each writes a part.
+  package let writtenDivision: StateDivision
   private let reference: Transformer?
   private let objective: any Objective
   private let control: TokenRewardControl
@@ -103,7 +105,8 @@ package final class Trainer {
     norm = GradientNorm(
       model.trained, parts: (0..<virtual.count).map { layout.ranges(ofShare: $0) }, workers: model.workers)
     let areDivided = if case .reduceScatter = exchange { true } else { false }
-    division = areDivided ? .buckets(layout) : .whole(count: count)
+    writtenDivision = .buckets(layout)
+    division = areDivided ? writtenDivision : .whole(count: count)
     gradients = FloatBuffer(count: count)
     summing = try GradientExchange(
       model, gradients: gradients, layout: layout, wire: wire, overlaps: overlapsExchange, communicator: communicator)

@@ -169,7 +169,9 @@ package final class TrainingRun {
     ) { [setup, configuration, communicator] step, tokens in
       RunState(
         step: step, totalSteps: setup.plan.stepCount, tokenCount: tokens, ranks: communicator.size,
-        threads: setup.threads, division: trainer.division, dataHash: setup.train.tokens.contentHash,
+        threads: setup.threads,
+        division: group.members.count == communicator.size ? trainer.writtenDivision : trainer.division,
+        dataHash: setup.train.tokens.contentHash,
         modelHash: setup.modelHash, scoreHash: scoreHash, arithmetic: Arithmetic.kind,
         configuration: configuration.yamlText)
     }

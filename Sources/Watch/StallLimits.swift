@@ -1,11 +1,14 @@
 import RunFolder
 
 /// How long a rank may show no progress, and what follows from that. All in seconds.
+///
+/// It depends on what the rank does. Computing and collectives give a sign every few milliseconds, a large model's every second
+/// at most; a file server that fails over answers after a minute or two; flushing to a slow disk takes many minutes.
 package struct StallLimits: Sendable, Equatable {
-  /// Work without a beat; nil: ranks are not ended for that.
+  /// Computing, or a collective, without a beat; nil: ranks are not ended for standing still.
   package let work: Double?
 
-  package static let standard = 120.0
+  package static let standard = 20.0
 
   /// - Precondition: `work` is above 0.
   package init(work: Double? = standard) {
@@ -13,7 +16,7 @@ package struct StallLimits: Sendable, Equatable {
     self.work = work
   }
 
-  /// As `TREG_STALL_SECONDS` says; 0: never.
+  /// As `TREG_STALL_SECONDS` says, which is ``work``, and what all other limits follow from; 0: never.
   package init(environment: [String: String]) throws(TregError) {
     guard let text = environment["TREG_STALL_SECONDS"], !text.isEmpty else {
       self.init()
@@ -32,15 +35,21 @@ package struct StallLimits: Sendable, Equatable {
 }
 
 extension StallLimits {
+  /// A call that a file system has to answer.
+  package var file: Double { 6 * (work ?? .infinity) }
+  /// A call that flushes to a disk.
+  package var flush: Double { 10 * file }
+  /// What a rank that does this may stand still for.
+  func limit(_ moment: Pulse.Moment) -> Double {
+    moment.isFlushing ? flush : moment.isAtFile ? file : work ?? .infinity
+  }
+  /// When others who wait for a rank that does this lose their patience: a little later, so that one that stands still is the
+  /// first to say so.
+  func patience(_ moment: Pulse.Moment) -> Double { limit(moment) * 1.05 + 1 }
   /// A rank without a heartbeat for so long does not run, be it stopped or its host lost: its watchdog would have written one.
   var silence: Double { min(work ?? .infinity, 20) }
-  /// Waiting for ranks of which none makes progress: a little longer than work, so that one that stands still is the first
-  /// to say so.
-  var waiting: Double { (work ?? .infinity) * 1.1 + 1 }
-  /// Waiting for all ranks to start.
-  var joining: Double { 5 * (work ?? .infinity) }
+  /// Waiting for all ranks to start, which reads programs and libraries on every host.
+  var joining: Double { 5 * file }
   /// Waiting for ranks that cannot be seen from here: they may be busy with what this one had less of.
-  var unseen: Double { 30 * (work ?? .infinity) }
-  /// What flushing to a slow disk may multiply a limit by.
-  static let patience = 10.0
+  var unseen: Double { 30 * file }
 }

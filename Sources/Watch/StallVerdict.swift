@@ -17,9 +17,8 @@ package enum StallVerdict: Sendable, Equatable {
     quiet: Double, moment: Pulse.Moment, hasJoined: Bool, size: Int, observed: PeerObservations, now: Double,
     limits: StallLimits
   ) -> StallVerdict {
-    guard let work = limits.work else { return .alive }
-    let ownPatience = moment.isPatient ? StallLimits.patience : 1
-    guard moment.isWaiting, size > 1 || !hasJoined else { return quiet >= work * ownPatience ? .stalled : .alive }
+    guard limits.work != nil else { return .alive }
+    guard moment.isWaiting, size > 1 || !hasJoined else { return quiet >= limits.limit(moment) ? .stalled : .alive }
     guard hasJoined else { return quiet >= limits.joining ? .waits(missed: []) : .alive }
     let peers = observed.peers
     if quiet >= limits.silence {
@@ -30,9 +29,10 @@ package enum StallVerdict: Sendable, Equatable {
     guard peers.count == size - 1 else {
       return quiet >= limits.unseen ? .waits(missed: moment.peer.map { [$0] } ?? []) : .alive
     }
-    let isPatient = moment.isPatient || peers.values.contains { $0.heartbeat.moment.isPatient }
-    let limit = limits.waiting * (isPatient ? StallLimits.patience : 1)
-    guard quiet >= limit, peers.values.allSatisfy({ now - $0.moved >= limit }) else { return .alive }
+    // Each by what it does: who is at a file is waited for as long as that may take.
+    guard quiet >= limits.patience(moment),
+      peers.values.allSatisfy({ now - $0.moved >= limits.patience($0.heartbeat.moment) })
+    else { return .alive }
     let working = peers.filter { !$0.value.heartbeat.moment.isWaiting }.keys.sorted()
     return .waits(missed: working.isEmpty ? moment.peer.map { [$0] } ?? [] : working)
   }

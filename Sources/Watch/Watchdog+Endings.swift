@@ -6,7 +6,10 @@ import RunFolder
 extension Watchdog {
   /// This rank stands still.
   static func stalled(_ moment: Pulse.Moment, seconds: Double) -> Never {
-    let place = moment.layer.map { " in layer \($0)" } ?? ""
+    let place =
+      moment.isFlushing
+      ? " in flushing a file"
+      : moment.isAtFile ? " in a call for a file" : moment.layer.map { " in layer \($0)" } ?? ""
     end(report(moment, "no progress for \(words(seconds))" + place, isEcho: false), speaks: true)
   }
 

@@ -32,6 +32,9 @@ struct BenchStep: ParsableCommand {
   @Flag(help: "Time the matrix products of the training passes alone, too, by the BLAS that is linked.")
   var replay = false
 
+  @Flag(help: "Time what guards and watchdog take of a step, too, each part alone.")
+  var guards = false
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -39,11 +42,11 @@ struct BenchStep: ParsableCommand {
     guard rows > 0, batch > 0, repeats > 0 else { throw TregError.usage("--rows, --batch and --repeats are 1 or more") }
     let parsed = try options.parse(
       requiring: ["model", "data"], over: ["--global-batch-size", "\(batch)"],
-      otherFlags: ["--rows", "--batch", "--repeats", "--replay", "--json"])
+      otherFlags: ["--rows", "--batch", "--repeats", "--replay", "--guards", "--json"])
     try Session.run(layout: nil) { communicator, environment in
       let report = try StepBenchmark(
-        parsed.configuration, rows: rows, repeats: repeats, replaysProducts: replay, communicator: communicator,
-        environment: environment
+        parsed.configuration, rows: rows, repeats: repeats, replaysProducts: replay, timesGuards: guards,
+        communicator: communicator, environment: environment
       ).run()
       if communicator.rank == 0 { Console.print(json ? report.json.text() : report.text) }
       return .done

@@ -38,6 +38,8 @@ import Testing
       "dpo.yaml:1: use_dora: \"true\" has no meaning here: only plain low-rank adapters are offered here"
     ),
     ("eval_strategy: epoch", "set eval_steps"),
+    ("save_strategy: best", "with metric_for_best_model the best checkpoint is kept beside the newest"),
+    ("save_only_model: true", "checkpoints hold the optimizer's state, too"),
     (
       "per_device_train_batch_size: 4\ngradient_accumulation_steps: 8",
       "dpo.yaml:1: per_device_train_batch_size: batches are counted in pairs over all ranks here; set "

@@ -77,10 +77,15 @@ extension EndToEndTests {
         line.contains("3 steps in a row were skipped") && line.contains("no weight has changed since step 1"), "\(line)"
       )
       #expect(line.hasSuffix("→ run/errors/rank-00000.json"))
-      #expect(try Self.skipped(out).map { $0["in_row"]?.integer } == [1, 2, 3])
+      let skipped = try Self.skipped(out)
+      #expect(skipped.map { $0["in_row"]?.integer } == [1, 2, 3])
       #expect(!exists(out + "/model.safetensors"))
       let cause = try #require(try FirstCause.find(in: RunLayout(out)))
       #expect(cause.report.cause == .nonFinite && cause.report.exitCode == .nonFinite && cause.report.step == 4)
+      let rows = skipped.reversed().flatMap { ($0["rows"]?.array ?? []).compactMap(\.integer) }
+      #expect(rows.count == 24 && cause.report.rows == rows, "those of the last step first")
+      #expect(
+        line.contains("The last one had rows \(rows.prefix(8).map(String.init).joined(separator: ", "))."), "\(line)")
       // Two in a row, and two more later, are borne.
       let borne = try Self.train(
         scratch.path("borne"), ranks: ranks, drill: "skip:step=2;skip:step=3;skip:step=6;skip:step=7")

@@ -1,4 +1,5 @@
 import Foundation
+import RunFolder
 import Testing
 
 extension EndToEndTests {
@@ -120,6 +121,27 @@ extension EndToEndTests {
         let exposed = try #require(line["perf/comm_exposed"]?.double)
         #expect(exposed > 0 && exposed < 1)
       }
+    }
+
+    /// Where every rank holds all moments each writes a part of them, and any layout goes on from it.
+    @Test func checkpointsHoldEveryMomentOnce() throws {
+      let scratch = try Scratch()
+      let names = (0..<3).map { "checkpoint-5/state/optimizer-0000\($0)-of-00003.bin" }
+      var sizes: [String: [Int]] = [:]
+      for exchange in ["reduce_scatter", "all_reduce"] {
+        let out = scratch.path(exchange)
+        let command = Tiny.train(out, "--gradient-exchange", exchange, "--save-steps", "5")
+        try #require(try Program.treg(command, ranks: 3).exitCode == 0)
+        sizes[exchange] = try names.map { try FileSystem.size(of: out + "/" + $0) }
+        let whole = try FinishedRun(out).modelBytes()
+        let resumed = try Program.treg(command + ["--resume=" + out + "/checkpoint-5"], ranks: 3)
+        try #require(resumed.exitCode == 0, "\(resumed.errors)")
+        #expect(try FinishedRun(out).modelBytes() == whole, "the same bits")
+        let other = try Program.treg(command + ["--resume=" + out + "/checkpoint-5"], ranks: 2)
+        try #require(other.exitCode == 0, "\(other.errors)")
+        try expectSoloRun(FinishedRun(out), "\(exchange) of 3 ranks, resumed by 2")
+      }
+      #expect(sizes["all_reduce"] == sizes["reduce_scatter"], "each rank writes its part alone")
     }
 
     /// Every node has a disk of its own: each rank names its own folder.

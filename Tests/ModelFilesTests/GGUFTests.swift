@@ -1,3 +1,4 @@
+import FuzzSupport
 import ModelFiles
 import OrderedJSON
 import RunFolder
@@ -21,7 +22,7 @@ import Testing
     #expect(Set(types.keys) == Set(GGUFTensorType.allCases.map { GGUFTensorType.name(of: $0.rawValue) }))
     let scratch = try Scratch()
     for (name, expected) in types {
-      var random = Seeded(state: UInt64(expected["code"]!.integer!))
+      var random = Mutator(seed: UInt64(expected["code"]!.integer!))
       let size = expected["bytes"]!.integer!
       var blocks: [UInt8] = []
       while blocks.count < size { withUnsafeBytes(of: random.next().littleEndian) { blocks += Array($0) } }

@@ -2,6 +2,15 @@ import RunFolder
 import Testing
 
 @Suite struct AtomicFolderTests {
+  @Test func whatIsRemovedIsNeverFoundInPart() throws {
+    let folder = try TemporaryFolder()
+    try FileSystem.createFolder(folder("old/state"))
+    try AtomicFile.write("a", to: folder("old/state/a"))
+    try AtomicFolder.remove(folder("old"))
+    #expect(try FileSystem.contents(ofFolder: folder.path).isEmpty)
+    #expect(failure { try AtomicFolder.remove(folder("old")) } != nil, "there is none")
+  }
+
   @Test func appearsWholeAndReplaces() throws {
     let folder = try TemporaryFolder()
     let target = folder("checkpoint-1")

@@ -1,4 +1,5 @@
 import Compute
+import FuzzSupport
 import ModelDescription
 import OrderedJSON
 import Testing
@@ -46,7 +47,7 @@ import Transformer
     let description = try Self.description(Self.variants[variant])
     var plain = PlainModel(description, seed: UInt64(variant * 10 + forest + 1))
     let sequences = Self.forests[forest].flatMap { $0 }
-    var random = SplitMix(state: 99)
+    var random = Mutator(seed: 99)
     let coefficients = sequences.flatMap { $0.scored }.map { _ in Double(Float(random.normal())) }
 
     let parameters = FloatBuffer(count: description.bufferCount)
@@ -127,7 +128,7 @@ import Transformer
   @Test func bitsDoNotDependOnThreads() throws {
     let description = try Self.description(Self.variants[0])
     let plain = PlainModel(description, seed: 5)
-    var random = SplitMix(state: 7)
+    var random = Mutator(seed: 7)
     // Long enough for several panels, blocks and chunks.
     let trees = (0..<4).map { _ in
       let prompt = (0..<90).map { _ in Int32.random(in: 0..<23, using: &random) }

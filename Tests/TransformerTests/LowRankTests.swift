@@ -1,4 +1,5 @@
 import Compute
+import FuzzSupport
 import ModelDescription
 import ModelFiles
 import OrderedJSON
@@ -26,7 +27,7 @@ import Transformer
     let some =
       ["gpt2": ["c_attn", "c_fc"], "phi3": ["o_proj", "gate_up_proj"]][name] ?? ["v_proj", "up_proj", "down_proj"]
     let layout = try layout(description, all ? ["all-linear"] : some, root: all)
-    var random = SplitMix(state: 5)
+    var random = Mutator(seed: 5)
     let adapter = LowRankAdapter(layout)
     for parameter in layout.parameters {
       for place in parameter.range { adapter.values.pointer[place] = Float(0.2 * random.normal()) }

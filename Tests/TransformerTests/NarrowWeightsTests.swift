@@ -1,5 +1,6 @@
 import CKernels
 import Compute
+import FuzzSupport
 import ModelDescription
 import OrderedJSON
 import Testing
@@ -21,7 +22,7 @@ import Transformer
   private static func weights(_ model: ModelDescription, _ type: WeightType) -> (
     narrow: WeightBuffer, wide: FloatBuffer
   ) {
-    var random = SplitMix(state: 3)
+    var random = Mutator(seed: 3)
     let values = FloatBuffer(count: model.bufferCount)
     for parameter in model.parameters {
       for place in parameter.range {
@@ -35,7 +36,7 @@ import Transformer
   }
 
   private static func batch(_ model: ModelDescription, tokens: Int) -> PackedBatch {
-    var random = SplitMix(state: 8)
+    var random = Mutator(seed: 8)
     func draw(_ count: Int) -> [Int32] { (0..<count).map { _ in Int32(random.next() % UInt64(model.vocabularySize)) } }
     let prompt = draw(tokens / 4)
     return PackedBatch([
@@ -52,7 +53,7 @@ import Transformer
     let (narrow, wide) = Self.weights(model, type)
     let batch = Self.batch(model, tokens: tokens)
     let workers = Workers(threads: 2)
-    var random = SplitMix(state: 4)
+    var random = Mutator(seed: 4)
     let coefficients = (0..<batch.targetCount).map { _ in Float(random.normal()) }
     func pass(_ weights: WeightBuffer, budget: Int) -> ([Float], FloatBuffer) {
       let transformer = Transformer(

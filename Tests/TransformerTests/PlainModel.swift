@@ -1,4 +1,5 @@
 import Foundation
+import FuzzSupport
 import ModelDescription
 import Transformer
 
@@ -9,7 +10,7 @@ struct PlainModel {
 
   init(_ description: ModelDescription, seed: UInt64) {
     self.description = description
-    var random = SplitMix(state: seed)
+    var random = Mutator(seed: seed)
     weights = [Double](repeating: 0, count: description.bufferCount)
     for parameter in description.parameters {
       for index in parameter.range {
@@ -118,17 +119,8 @@ struct PlainModel {
   }
 }
 
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
+extension RandomNumberGenerator {
+  /// Of the standard normal distribution, by the transform of Box and Muller.
   mutating func normal() -> Double {
     let u = Double.random(in: 1e-12..<1, using: &self)
     return (-2 * log(u)).squareRoot() * cos(2 * .pi * Double.random(in: 0..<1, using: &self))

@@ -1,5 +1,6 @@
 import Compute
 import Foundation
+import FuzzSupport
 import ModelDescription
 import ModelFiles
 import OrderedJSON
@@ -79,7 +80,7 @@ import Transformer
     let ((policy, parameters), (reference, _)) = (model(3), model(4))
     let batch = PackedBatch(GradientTests.forests[1].map { TokenTree($0) })
     let request = [StatisticRequest.logSquares, .referenceDivergence, .policyDivergence][statistic]
-    var random = SplitMix(state: 12)
+    var random = Mutator(seed: 12)
     let factors = (0..<batch.targetCount).map { _ in Float(random.normal()) }
     func total(forBackward: Bool) -> Double {
       let found = policy.statistics(

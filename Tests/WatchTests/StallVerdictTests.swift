@@ -4,7 +4,7 @@ import Watch
 
 @Suite struct StallLimitsTests {
   @Test func theEnvironmentSaysHowLong() throws {
-    #expect(try StallLimits(environment: [:]).work == 120)
+    #expect(try StallLimits(environment: [:]).work == 20)
     #expect(try StallLimits(environment: ["TREG_STALL_SECONDS": "2.5"]).work == 2.5)
     #expect(try StallLimits(environment: ["TREG_STALL_SECONDS": "0"]).work == nil)
     for text in ["soon", "-1", "nan", "inf", "1e99"] {
@@ -29,10 +29,11 @@ import Watch
 @Suite struct StallVerdictTests {
   private let limits = StallLimits(work: 100)
 
-  private func heartbeat(_ rank: Int, sequence: Int, beats: UInt64, waits: Bool = true, patient: Bool = false)
-    -> Heartbeat
-  {
-    let moment = Pulse.Moment(beats: beats, step: 3, phase: "backward", isWaiting: waits, isPatient: patient)
+  private func heartbeat(
+    _ rank: Int, sequence: Int, beats: UInt64, waits: Bool = true, atFile: Bool = false, flushes: Bool = false
+  ) -> Heartbeat {
+    let moment = Pulse.Moment(
+      beats: beats, step: 3, phase: "backward", isWaiting: waits, isAtFile: atFile, isFlushing: flushes)
     return Heartbeat(rank: rank, host: "h", run: "r", sequence: sequence, interval: 2, moment: moment, time: 0)
   }
 
@@ -61,9 +62,12 @@ import Watch
   @Test func workThatStandsStillIsStalled() {
     #expect(verdict(99, working) == .alive)
     #expect(verdict(100, working) == .stalled)
-    var flushing = working
-    flushing.isPatient = true
-    #expect(verdict(999, flushing) == .alive && verdict(1000, flushing) == .stalled)
+    var reading = working
+    reading.isAtFile = true
+    #expect(verdict(599, reading) == .alive && verdict(600, reading) == .stalled)
+    var flushing = reading
+    flushing.isFlushing = true
+    #expect(verdict(5999, flushing) == .alive && verdict(6000, flushing) == .stalled)
     let never = StallVerdict.of(
       quiet: 1e9, moment: working, hasJoined: true, size: 3, observed: PeerObservations(), now: 0,
       limits: StallLimits(work: nil))
@@ -71,8 +75,8 @@ import Watch
   }
 
   @Test func startingHasALimitOfItsOwn() {
-    #expect(verdict(499, waiting, hasJoined: false) == .alive)
-    #expect(verdict(500, waiting, hasJoined: false) == .waits(missed: []))
+    #expect(verdict(2999, waiting, hasJoined: false) == .alive)
+    #expect(verdict(3000, waiting, hasJoined: false) == .waits(missed: []))
   }
 
   /// Rank 2 is stopped: its heartbeat stays what it was. Rank 1 waits, too, and writes its own.
@@ -99,10 +103,40 @@ import Watch
     }
     #expect(verdict(101, waiting, peers) == .alive)
     #expect(verdict(112, waiting, peers) == .waits(missed: [2]))
-    let flushing = observed(at: [0, 112]) { rank, time in
-      heartbeat(rank, sequence: Int(time), beats: 4, waits: rank != 2, patient: rank == 2)
+  }
+
+  /// Rank 2 waits for a file server: the others wait as long as it may, and then it is the one that is named.
+  @Test(arguments: [(false, 631.0), (true, 6301.0)])
+  func aRankAtAFileIsWaitedForLonger(flushes: Bool, limit: Double) {
+    let peers = observed(at: [0, limit - 1, limit]) { rank, time in
+      heartbeat(rank, sequence: Int(time), beats: 4, waits: rank != 2, atFile: rank == 2, flushes: flushes && rank == 2)
     }
-    #expect(verdict(112, waiting, flushing) == .alive)
+    #expect(verdict(limit - 1, waiting, peers) == .alive)
+    #expect(verdict(limit, waiting, peers) == .waits(missed: [2]))
+  }
+
+  /// What has come to an end is no excuse: rank 2 was at a file, and hangs now.
+  @Test func aFileOfEarlierDoesNotCount() {
+    let peers = observed(at: [0, 60, 170]) { rank, time in
+      heartbeat(rank, sequence: Int(time), beats: rank == 2 && time > 0 ? 5 : 4, waits: rank != 2, atFile: time == 0)
+    }
+    #expect(verdict(165, waiting, peers) == .alive)
+    #expect(verdict(170, waiting, peers) == .waits(missed: [2]))
+  }
+
+  /// Everything that ends without a file does so within half a minute, to the last of the ranks that wait.
+  @Test func theStandardEndsAHangWithinHalfAMinute() {
+    let limits = StallLimits()
+    func verdict(_ quiet: Double, _ moment: Pulse.Moment, _ peers: PeerObservations) -> StallVerdict {
+      StallVerdict.of(
+        quiet: quiet, moment: moment, hasJoined: true, size: 3, observed: peers, now: quiet, limits: limits)
+    }
+    #expect(verdict(20, working, PeerObservations()) == .stalled)
+    // Others are looked at from the first missed heartbeat on, and seen to have advanced until another one later.
+    let all = observed(at: [2.5, 4.5, 26.5]) { rank, time in
+      heartbeat(rank, sequence: Int(time), beats: time < 4 ? 3 : 4, waits: rank != 2)
+    }
+    #expect(verdict(26.5, waiting, all) == .waits(missed: [2]))
   }
 
   /// A link is cut: all wait, and all can be seen.
@@ -119,8 +153,8 @@ import Watch
       return rank == 1 ? other : nil
     }
     #expect(peers.peers.isEmpty)
-    #expect(verdict(2999, waiting, peers) == .alive)
-    #expect(verdict(3000, waiting, peers) == .waits(missed: [2]))
+    #expect(verdict(17_999, waiting, peers) == .alive)
+    #expect(verdict(18_000, waiting, peers) == .waits(missed: [2]))
   }
 
   @Test func timeThatDidNotPassIsTakenOut() {

@@ -152,6 +152,7 @@ package struct Supervisor {
   // MARK: One start
 
   private func attempt(_ plan: LaunchPlan, number: Int) async throws -> Failure {
+    // An earlier start's reports stay until the ranks take the folder, which they do when they have read their data, if ever.
     let known = Set(Self.reports(layout).map(\.key))
     let began = Machine.now
     let stopped = try? RunStatus(readingFrom: layout.status)

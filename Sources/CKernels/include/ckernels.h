@@ -18,6 +18,10 @@ const char *tk_c_library_version(void);
 
 // MARK: Products
 
+/// Multiplications after which a product gives a sign of life (`cpulse.h`): some ten milliseconds of them. Products of a large
+/// model's layer take many seconds on a slow core.
+enum { TK_BEAT_PRODUCTS = 1 << 28 };
+
 /// Whether the products below run on this CPU and are meant for it: x86-64 with AVX2 and FMA, without AVX-512.
 bool tk_gemm_is_supported(void);
 

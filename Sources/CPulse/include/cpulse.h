@@ -22,9 +22,19 @@
 
 PULSE_NONNULL_BEGIN
 
+/// Signs of life of one kind of thread.
 typedef struct {
   /// Steps of work so far, of any kind: panels of a layer, chunks of files, pieces of collectives.
   uint64_t beats;
+  /// How many calls are under way that ask a file system for something: they end when it answers.
+  int32_t files;
+  /// How many calls are under way that flush to a disk.
+  int32_t flushes;
+} pulse_lane;
+
+typedef struct {
+  /// Of the threads that work; of a moment (`pulse_now`) with what the background does for them.
+  pulse_lane lane;
   /// The optimizer step under way; below 0: none.
   int64_t step;
   /// Where in a flat buffer the awaited piece of a collective stands; below 0: nowhere in particular.
@@ -35,18 +45,22 @@ typedef struct {
   int32_t peer;
   /// Whether a call into MPI is under way.
   int32_t is_waiting;
-  /// How many calls are under way that may take long without a sign, such as flushing a file.
-  int32_t patience;
+  /// Whether the work waits for the background, whose signs of life then count as its own.
+  int32_t awaits_background;
   /// Texts that live for ever; NULL: none.
   const char *PULSE_NULLABLE phase;
   const char *PULSE_NULLABLE part;
 } pulse_record;
 
-/// On a cache line of its own.
+/// On cache lines of their own.
 extern pulse_record pulse;
+extern pulse_lane pulse_background;
+/// Whether the calling thread belongs to the background: what it does is no sign that the work goes on.
+extern _Thread_local bool pulse_is_background;
 
-static inline void pulse_beat(void) { __atomic_fetch_add(&pulse.beats, 1, __ATOMIC_RELAXED); }
-static inline uint64_t pulse_beats(void) { return __atomic_load_n(&pulse.beats, __ATOMIC_RELAXED); }
+static inline pulse_lane *pulse_own_lane(void) { return pulse_is_background ? &pulse_background : &pulse.lane; }
+static inline void pulse_beat(void) { __atomic_fetch_add(&pulse_own_lane()->beats, 1, __ATOMIC_RELAXED); }
+static inline void pulse_enter_background(void) { pulse_is_background = true; }
 
 static inline void pulse_set_phase(const char *PULSE_NULLABLE phase) {
   __atomic_store_n(&pulse.phase, phase, __ATOMIC_RELAXED);
@@ -59,10 +73,16 @@ static inline void pulse_set_layer(int32_t layer) { __atomic_store_n(&pulse.laye
 static inline void pulse_set_waiting(bool is_waiting) {
   __atomic_store_n(&pulse.is_waiting, is_waiting, __ATOMIC_RELAXED);
 }
-static inline void pulse_add_patience(int32_t change) {
-  __atomic_fetch_add(&pulse.patience, change, __ATOMIC_RELAXED);
+static inline void pulse_add_files(int32_t change) {
+  __atomic_fetch_add(&pulse_own_lane()->files, change, __ATOMIC_RELAXED);
 }
-static inline uint64_t *pulse_beats_address(void) { return &pulse.beats; }
+static inline void pulse_add_flushes(int32_t change) {
+  __atomic_fetch_add(&pulse_own_lane()->flushes, change, __ATOMIC_RELAXED);
+}
+static inline void pulse_set_awaits_background(bool awaits) {
+  __atomic_store_n(&pulse.awaits_background, awaits, __ATOMIC_RELAXED);
+}
+static inline uint64_t *pulse_beats_address(void) { return &pulse.lane.beats; }
 static inline int32_t *pulse_peer_address(void) { return &pulse.peer; }
 static inline int64_t *pulse_offset_address(void) { return &pulse.offset; }
 /// All of it as it is now; parts may be a moment apart.

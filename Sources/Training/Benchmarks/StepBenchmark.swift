@@ -49,6 +49,8 @@ package struct StepBenchmark {
     package let peakMemory: Int?
     /// What the training passes' matrix products alone take by the BLAS; nil where that was not asked for.
     package let productSeconds: Double?
+    /// What guards and watchdog take; nil where that was not asked for.
+    package let guards: GuardCosts?
 
     package var tokensPerSecond: Double { Double(tokens) / max(median.seconds, 1e-9) }
 
@@ -66,6 +68,7 @@ package struct StepBenchmark {
         "gather_seconds_of_repeats": .array(all.map { .number($0.gatherSeconds) }),
         "peak_memory": peakMemory.map { .integer($0) } ?? .null,
         "product_seconds": productSeconds.map { .number($0) } ?? .null,
+        "guards": guards?.json ?? .null,
       ]
     }
 
@@ -88,6 +91,7 @@ package struct StepBenchmark {
         table.append(["training's products alone, by the BLAS", NumberFormat.fixed(productSeconds, decimals: 2)])
         table.append(["training against them", NumberFormat.fixed(median.trainSeconds / productSeconds, decimals: 3)])
       }
+      for line in guards?.lines ?? [] { table.append(line) }
       if let peakMemory { table.append(["peak memory of a rank", NumberFormat.bytes(peakMemory)]) }
       return table.text
     }
@@ -97,16 +101,17 @@ package struct StepBenchmark {
   private let pairs: PairList
   private let repeats: Int
   private let replaysProducts: Bool
+  private let timesGuards: Bool
 
   /// Collective: reads and checks everything.
   ///
   /// - Parameters:
   ///   - rows: how many rows of the data to train on, from the first.
   ///   - replaysProducts: times the products of this rank's training passes on their own, too.
+  ///   - timesGuards: and what guards and watchdog take.
   package init(
     _ configuration: RunConfiguration, rows: Int, repeats: Int, replaysProducts: Bool = false,
-    communicator: Communicator,
-    environment: [String: String]
+    timesGuards: Bool = false, communicator: Communicator, environment: [String: String]
   ) throws {
     guard configuration.rewards == nil else {
       throw TregError.usage(
@@ -121,6 +126,7 @@ package struct StepBenchmark {
     pairs = setup.train.pairs.selecting(Array(0..<rows))
     self.repeats = repeats
     self.replaysProducts = replaysProducts
+    self.timesGuards = timesGuards
   }
 
   /// Collective: loads the model and measures.
@@ -134,18 +140,26 @@ package struct StepBenchmark {
     let (policy, reference) = try setup.policy(from: &frozen)
     let trainer = try setup.trainer(of: policy, reference: reference, totalSteps: repeats * batches.count)
     var measurements: [Measurement] = []
+    let beats = Pulse.beats
     for _ in 0..<repeats { measurements.append(try measure(batches, model: model, trainer: trainer)) }
     try trainer.masters.settle()
+    let beatsPerStep = Double(Pulse.beats - beats) / Double(repeats * batches.count)
     let productSeconds = try replaysProducts ? replay(batches, of: policy.description, workers: workers) : nil
     let ordered = measurements.sorted { $0.seconds < $1.seconds }
+    let median = ordered[(repeats - 1) / 2]
+    let guards =
+      try timesGuards
+      ? GuardCosts(
+        trainer, communicator: communicator, rows: batches[0], hashInterval: setup.configuration.checkWeightsSteps,
+        beatsPerStep: beatsPerStep, stepSeconds: median.trainSeconds / Double(batches.count)) : nil
     var peak = Int64(ProcessMemory.peakBytes ?? 0)
     try communicator.maximum(&peak)
     return Report(
-      median: ordered[(repeats - 1) / 2], all: measurements, repeats: repeats, rows: pairs.count, globalBatchSize: size,
+      median: median, all: measurements, repeats: repeats, rows: pairs.count, globalBatchSize: size,
       steps: batches.count, loss: setup.objective.name, ranks: communicator.size, threads: setup.threads,
       tokens: pairs.allCounts.reduce(0) { $0 + $1.conversationTokens },
       sharedTokens: pairs.allCounts.reduce(0) { $0 + $1.tokens },
-      peakMemory: peak > 0 ? Int(peak) : nil, productSeconds: productSeconds)
+      peakMemory: peak > 0 ? Int(peak) : nil, productSeconds: productSeconds, guards: guards)
   }
 
   /// Collective: seconds of the slowest rank's products.
