@@ -4,10 +4,12 @@ package enum FlagWords {
   /// Values, and what follows a bare `--`, stay as they are.
   package static func withDashes(_ words: [String]) -> [String] {
     let end = words.firstIndex(of: "--") ?? words.endIndex
-    return words[..<end].map { word in
-      guard word.hasPrefix("--") else { return word }
-      let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-      return ([parts[0].replacing("_", with: "-")] + parts.dropFirst().map(String.init)).joined(separator: "=")
-    } + words[end...]
+    return words[..<end].map(withDashes) + Array(words[end...])
+  }
+
+  private static func withDashes(_ word: String) -> String {
+    guard word.hasPrefix("--") else { return word }
+    let name = word.prefix { $0 != "=" }
+    return String(name).replacing("_", with: "-") + word.dropFirst(name.count)
   }
 }

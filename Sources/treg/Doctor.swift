@@ -35,7 +35,7 @@ struct Doctor: ParsableCommand {
     var options = options
     if host {
       let environment = ProcessInfo.processInfo.environment
-      let configuration = Result { try configuration(of: options) }
+      let configuration = Result { try parsed(options) }
         .mapError { $0 as? TregError ?? TregError(.bug, "\($0)") }
       Console.print(
         try HostReport(environment: environment, daemon: daemon).json(configuration).text(json ? .line : .indented(2)))
@@ -45,7 +45,7 @@ struct Doctor: ParsableCommand {
       options.settings.removeFirst()
       options.settings = ["--model", model] + options.settings
     }
-    let configuration = try configuration(of: options)
+    let configuration = try parsed(options)
     let environment = ProcessInfo.processInfo.environment
     let machine = try MachineReport(environment: environment)
     guard !configuration.model.isEmpty else {
@@ -60,7 +60,7 @@ struct Doctor: ParsableCommand {
     Console.print(try model.verdict(availableBytes: machine.availableBytes))
   }
 
-  private func configuration(of options: RunOptions) throws -> RunConfiguration {
+  private func parsed(_ options: RunOptions) throws -> RunConfiguration {
     try options.parse(requiring: [], otherFlags: []).configuration
   }
 

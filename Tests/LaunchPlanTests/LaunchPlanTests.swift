@@ -98,7 +98,7 @@ final class Machine {
     #expect(
       try Self.plan(LaunchOptions(hostfile: other, arguments: options.arguments), plain, .mpich).commandLine
         == "/usr/bin/mpirun -n 4 -ppn 2 -prepend-rank -f \(other) -bind-to core:4 -genv TREG_EXPECTED_RANKS 4 "
-        + "/opt/treg/treg train --data 'a b' 'it'\\''s' --threads 4")
+        + "-genv UCX_TLS tcp,self /opt/treg/treg train --data 'a b' 'it'\\''s' --threads 4")
     #expect(try Self.plan(options, machine).environment == ["TREG_EXPECTED_RANKS": "4"])
   }
 

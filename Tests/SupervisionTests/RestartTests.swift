@@ -142,6 +142,11 @@ final class RunFolderScratch {
       ["=   RANK 1 PID 33 RUNNING AT n1", "=   KILLED BY SIGNAL: 9 (Killed)"],
       "rank 1 (n1): killed by signal 9 (by hand, or by the kernel when memory ran out)"
     ),
+    (
+      // As Hydra says it of ranks on several hosts; nobody's heartbeat has that number.
+      ["=   PID 0 RUNNING AT n1", "=   EXIT CODE: 9"],
+      "process 0 (n1): killed by signal 9 (by hand, or by the kernel when memory ran out)"
+    ),
     (["----", "There are not enough slots"], "mpirun ended with 213: There are not enough slots"),
     ([], "mpirun ended with 213"),
   ])
@@ -149,6 +154,19 @@ final class RunFolderScratch {
     let cause = Self.cause(try RunFolderScratch(), lines, code: lines.first?.hasPrefix("srun") == true ? 137 : 213)
     #expect(cause?.line == expected)
     #expect(cause?.file == "run/logs/launch.log")
+  }
+
+  /// Hydra names no ranks on several hosts; their heartbeats tell whose process it was.
+  @Test func aProcessIsNamedByItsHeartbeat() throws {
+    var messages = StarterMessages()
+    let host = Machine.hostName
+    messages.take("=   PID \(Machine.processIdentifier) RUNNING AT \(host)")
+    messages.take("=   EXIT CODE: 9")
+    let heartbeat = Heartbeat(rank: 5, run: "r", sequence: 1, interval: 1)
+    #expect(messages.cause(among: [heartbeat])?.hasPrefix("rank 5 (\(host)): killed by signal 9") == true)
+    var elsewhere = heartbeat
+    elsewhere.host += "x"
+    #expect(messages.cause(among: [elsewhere])?.hasPrefix("process \(Machine.processIdentifier) (") == true)
   }
 
   /// An error that all ranks had was told by rank 0 and is not told again.

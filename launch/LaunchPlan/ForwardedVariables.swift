@@ -1,6 +1,6 @@
 /// Variables of the launcher's environment that ranks on other hosts need: mpirun takes none along by itself.
 package enum ForwardedVariables {
-  private static let prefixes = ["TREG_", "HF_", "OPENBLAS_", "OMP_"]
+  private static let prefixes = ["TREG_", "HF_", "OPENBLAS_", "OMP_", "UCX_", "MPIR_CVAR_"]
   private static let names: Set = ["LD_LIBRARY_PATH", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME", "NO_COLOR"]
 
   /// Sorted names.

@@ -48,6 +48,8 @@ struct RankStart {
     if isAcrossHosts, let interface { words += ["-iface", interface] }
     words += ["-bind-to", isBound ? "core:\(threads)" : "none"]
     for variable in variables { words += ["-genv", variable.key, variable.value] }
+    // Between hosts by TCP, as with Open MPI. Left to itself UCX (1.13, MPICH 4.0.2) makes MPI_Finalize wait for half a minute.
+    if isAcrossHosts, !forwarded.contains("UCX_TLS") { words += ["-genv", "UCX_TLS", "tcp,self"] }
     if isAcrossHosts, !forwarded.isEmpty { words += ["-genvlist", forwarded.joined(separator: ",")] }
     return words
   }

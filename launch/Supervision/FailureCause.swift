@@ -24,7 +24,8 @@ package struct FailureCause: Sendable, Equatable {
     layout: RunLayout
   ) {
     let found = FirstCause.find(among: reports, heartbeats, in: layout)
-    if let cause = messages.cause, found.map({ $0.evidence == .silence || $0.report.isEcho }) ?? true {
+    if let cause = messages.cause(among: heartbeats), found.map({ $0.evidence == .silence || $0.report.isEcho }) ?? true
+    {
       (line, file, isStall) = (cause, layout.relative(layout.launchLog), false)
     } else if let found {
       (line, file, isStall) = (found.report.line, found.file.map(layout.relative), found.report.isStall)

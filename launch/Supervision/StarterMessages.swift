@@ -4,14 +4,14 @@ import RunFolder
 ///
 /// Sources: messages of Open MPI 4.1, MPICH 4 (Hydra) and Slurm 22.05, as they print them.
 package struct StarterMessages: Sendable {
-  /// The first rank that a signal ended.
-  private var killed: (rank: String, host: String, reason: String)?
+  /// The first rank that a signal ended; by the number of its process where no rank was told.
+  private var killed: (rank: Int?, process: Int?, host: String, reason: String)?
   /// A host that no longer answers.
   private var lostHost: String?
   /// A rank that ended with a code of its own.
   private var exited: String?
-  /// Hydra tells rank and host in one line and the signal in another.
-  private var hydra: (rank: String, host: String)?
+  /// Hydra tells process and host in one line, on one host the rank too, and the signal in another.
+  private var hydra: (rank: Int?, process: Int?, host: String)?
   private var firstLine: String?
 
   package init() {}
@@ -19,7 +19,7 @@ package struct StarterMessages: Sendable {
   package mutating func take(_ line: String) {
     if firstLine == nil, line.contains(where: \.isLetter) { firstLine = line.trimmed }
     if let match = line.firstMatch(of: #/process rank (\d+) with PID \d+ on node (\S+) exited on signal (\d+)/#) {
-      note(String(match.1), String(match.2), "killed by signal \(Self.words(match.3))")
+      note(Int(match.1), nil, String(match.2), "killed by signal \(Self.words(match.3))")
     } else if let match = line.firstMatch(of: #/Remote daemon: .* on node (\S+)/#) {
       lostHost = lostHost ?? String(match.1)
     } else if let match = line.firstMatch(of: #/srun: error: Node failure on (\S+)/#) {
@@ -30,22 +30,28 @@ package struct StarterMessages: Sendable {
         exited = exited ?? "rank \(match.2) (\(match.1)): \(reason.lowercased())"
       } else if !reason.hasPrefix("Terminated") {
         // By -K1, which ends the others.
-        note(String(match.2), String(match.1), "killed (\(reason))")
+        note(Int(match.2), nil, String(match.1), "killed (\(reason))")
       }
-    } else if let match = line.firstMatch(of: #/RANK (\d+) PID \d+ RUNNING AT (\S+)/#) {
-      hydra = hydra ?? (String(match.1), String(match.2))
+    } else if let match = line.firstMatch(of: #/(?:RANK (\d+) )?PID (\d+) RUNNING AT (\S+)/#) {
+      hydra = hydra ?? (match.1.flatMap { Int($0) }, Int(match.2), String(match.3))
     } else if let match = line.firstMatch(of: #/(?:KILLED BY SIGNAL|EXIT CODE): (\d+)/#), let hydra, killed == nil {
-      note(hydra.rank, hydra.host, "killed by signal \(Self.words(match.1))")
+      note(hydra.rank, hydra.process, hydra.host, "killed by signal \(Self.words(match.1))")
     }
   }
 
-  private mutating func note(_ rank: String, _ host: String, _ reason: String) {
-    killed = killed ?? (rank, host, reason)
+  private mutating func note(_ rank: Int?, _ process: Int?, _ host: String, _ reason: String) {
+    killed = killed ?? (rank, process, host, reason)
   }
 
   /// Who was killed, or which host is lost; nil when nothing of the kind was said.
-  package var cause: String? {
-    if let killed { return "rank \(killed.rank) (\(killed.host)): \(killed.reason)" }
+  ///
+  /// - Parameter heartbeats: tell whose process it was.
+  package func cause(among heartbeats: [Heartbeat]) -> String? {
+    if let killed {
+      let owner = heartbeats.first { $0.process == killed.process && $0.host == killed.host }
+      let who = (killed.rank ?? owner?.rank).map { "rank \($0)" } ?? "process \(killed.process ?? 0)"
+      return "\(who) (\(killed.host)): \(killed.reason)"
+    }
     return lostHost.map { "host \($0): lost, its daemon no longer answers" }
   }
 

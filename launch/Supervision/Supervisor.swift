@@ -21,6 +21,8 @@ package struct Supervisor {
     var code: Int32
     var cause: FailureCause?
     var isStall = false
+    /// Ranks wrote a checkpoint and left, as they were asked to.
+    var hasStopped = false
     /// A start that did not come about: too few hosts answer.
     var error: TregError?
 
@@ -101,7 +103,8 @@ package struct Supervisor {
       let kind = FailureKind(code: code, isStall: failure.isStall)
       record.endings.append(
         .init(attempt: record.attempt, time: Machine.now, code: code, cause: code == 0 ? nil : failure.text))
-      if signals.isAsked, code == 75 || code == 128 + 10 { return end(stopCode) }
+      // MPICH's mpirun ends with 0 when a signal has ended it, whatever its ranks did.
+      if signals.isAsked, failure.hasStopped || code == 75 || code == 128 + 10 { return end(stopCode) }
       // Who is ended in the midst of a step has no other cause to tell.
       if signals.wasEnded, code != 0 { return end(stopCode) }
       if kind == .none { return end(code) }
@@ -187,7 +190,8 @@ package struct Supervisor {
       in: reports, heartbeats: heartbeats, messages: output.messages, code: code,
       program: FileSystem.name(of: plan.command[0]),
       layout: layout)
-    return Failure(code: code, cause: cause, isStall: !hasStopped && reports.contains(where: \.isStall))
+    return Failure(
+      code: code, cause: cause, isStall: !hasStopped && reports.contains(where: \.isStall), hasStopped: hasStopped)
   }
 
   /// What ranks have left of failures, of this start and earlier ones.

@@ -1,10 +1,13 @@
 """The launcher with MPICH's mpirun (Hydra), whose words, labels and messages are other ones than Open MPI's."""
 
 import pathlib
+import signal
+import time
 
 from harness import NotAvailable, expect, scenario
-from runs import arguments, expect_every_step_once, expect_near_losses
+from runs import Finished, arguments, expect_every_step_once, expect_near_losses, expect_same_bits
 
+STEPS, SAVE_STEPS = 120, 20
 HYDRA = {"mpirun": "mpiexec.hydra", "hydra_pmi_proxy": "hydra_pmi_proxy"}
 PLACES = [pathlib.Path(folder) for folder in ("/usr/bin", "/usr/local/bin")]
 
@@ -40,3 +43,37 @@ def equal(c):
     strange = [line for line in job.errors.splitlines() if line.startswith("[")]
     expect(not strange, f"a label is left: {strange[:1]}")
     return f"losses within {worst:.1e}"
+
+
+@scenario("mpich-kill-rank", "kill -9 of a rank under MPICH: named, restarted", 240, 2)
+def kill_rank(c):
+    out, flags = c.folder / "out", {"steps": STEPS, "save_steps": SAVE_STEPS}
+    job = launched(c, arguments(out, **flags), "--max-restarts", 3, TREG_STALL_SECONDS="10")
+    c.wait_for_step(job, out, c.random.randint(SAVE_STEPS + 1, STEPS * 3 // 5))
+    ranks = c.bed.ranks()
+    number, since = c.random.choice(list(ranks)), time.monotonic()
+    ranks[number].signal(signal.SIGKILL)
+    gone = c.time_until_gone(list(ranks.values()), since)
+    c.expect_code(job, 0, 120)
+    expect_every_step_once(out, STEPS)
+    told = [line for line in job.errors.splitlines() if line.startswith("treg-launch:")]
+    expect(any("restart 1" in line for line in told), f"no word of a restart: {told}")
+    expect(any(f"rank {number} " in line for line in told), f"rank {number} is not named: {told}")
+    unbroken = c.folder / "unbroken"
+    c.expect_code(launched(c, arguments(unbroken, **flags), name="unbroken"), 0, 120)
+    expect_same_bits(out, unbroken, "the unbroken run")
+    return f"ranks ended after {gone:.1f} s, restarted, same bits: {told[0][:80]}"
+
+
+@scenario("mpich-leave", "SIGTERM to the launcher under MPICH: checkpoint, 75, resumed", 240)
+def leave(c):
+    out, flags = c.folder / "out", {"steps": STEPS, "save_steps": SAVE_STEPS}
+    job = launched(c, arguments(out, **flags))
+    c.wait_for_step(job, out, c.random.randint(SAVE_STEPS + 1, STEPS * 3 // 5))
+    job.signal(signal.SIGTERM)
+    c.expect_code(job, 75, 60)
+    expect(Finished(out).status().get("state") == "stopped", f"state {Finished(out).status().get('state')}")
+    c.expect_nothing_left(out)
+    c.expect_code(launched(c, arguments(out, **flags) + ["--resume"], name="again"), 0, 120)
+    expect_every_step_once(out, STEPS)
+    return "every step once"
