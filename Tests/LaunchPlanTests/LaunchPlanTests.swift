@@ -82,6 +82,17 @@ final class Machine {
     #expect(plan.ranks == ranks && plan.threads == threads && plan.isBound == isBound)
   }
 
+  @Test func moreThreadsThanCoresAreWarnedOf() throws {
+    let machine = try Machine.twoNodes()
+    let topology = try Topology(root: machine.root)
+    func warnings(_ ranks: Int, _ threads: Int) throws -> [String] {
+      let options = LaunchOptions(ranksPerNode: ranks, threads: threads, arguments: ["train"])
+      return try Self.plan(options, machine).summary(of: topology).filter { $0.hasPrefix("warning") }
+    }
+    #expect(try warnings(4, 2).isEmpty)
+    #expect(try warnings(3, 3) == ["warning   9 threads share 8 cores, which is slower than fewer of them"])
+  }
+
   @Test func commandsAreWrittenForTheirMPI() throws {
     let machine = try Machine.twoNodes(["hosts": "node1 slots=8\n\n# node9\nnode2\n"])
     let hostfile = FileSystem.join(machine.root, "hosts")

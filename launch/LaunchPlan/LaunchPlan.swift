@@ -35,6 +35,8 @@ package struct LaunchPlan: Sendable, Equatable {
   package let label: RankLabel?
   /// Hosts on which Open MPI's mpirun starts ranks by itself, which is here or by ssh; nil: something else starts them.
   package let openMPIHosts: [String]?
+  /// Whether ranks run on this machine, which is nobody's job.
+  private let isHere: Bool
 
   package var ranks: Int { nodes * ranksPerNode }
 
@@ -66,6 +68,7 @@ package struct LaunchPlan: Sendable, Equatable {
     try options.check()
     let allocation = options.hostfile == nil && !options.isDebug ? around.allocation : nil
     let hosts = options.isDebug ? nil : try around.hosts ?? options.hosts(in: allocation)
+    isHere = hosts == nil && allocation == nil
     let cores = min(topology.usableCores, max(1, allocation?.cpusOnNode ?? .max))
     nodes = options.isDebug ? 1 : hosts?.hosts.count ?? options.nodes ?? allocation?.nodes ?? 1
     if options.isDebug {
@@ -164,7 +167,14 @@ package struct LaunchPlan: Sendable, Equatable {
     let binding =
       isBound ? "each rank bound to \(threads) core\(threads == 1 ? "" : "s") of its own" : "not bound to cores"
     let layout = "ranks     \(ranks)\(place) × \(threads) thread\(threads == 1 ? "" : "s"), \(binding)"
-    return [machine, layout, "command   \(commandLine)"]
+    return [machine, layout] + crowding(of: topology) + ["command   \(commandLine)"]
+  }
+
+  /// Here more threads than cores are allowed, for trials, but seldom meant.
+  private func crowding(of topology: Topology) -> [String] {
+    let (wanted, cores) = (ranksPerNode * threads, topology.usableCores)
+    guard isHere, wanted > cores else { return [] }
+    return ["warning   \(wanted) threads share \(cores) core\(cores == 1 ? "" : "s"), which is slower than fewer of them"]
   }
 
   /// The command as a shell reads it.
