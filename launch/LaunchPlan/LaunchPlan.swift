@@ -174,7 +174,8 @@ package struct LaunchPlan: Sendable, Equatable {
   private func crowding(of topology: Topology) -> [String] {
     let (wanted, cores) = (ranksPerNode * threads, topology.usableCores)
     guard isHere, wanted > cores else { return [] }
-    return ["warning   \(wanted) threads share \(cores) core\(cores == 1 ? "" : "s"), which is slower than fewer of them"]
+    let share = "\(wanted) threads share \(cores) core\(cores == 1 ? "" : "s")"
+    return ["warning   \(share), which is slower than fewer of them"]
   }
 
   /// The command as a shell reads it.
