@@ -68,14 +68,16 @@ package struct ScoreMaker {
     }
     let scorer = try scorer()
     let range = self.rows(shard: shard, of: shards)
-    let kept = folder.kept(in: range).filter {
-      wanted == nil || pairs.index(ofRow: $0.key).map(wanted!.contains) ?? false
+    let found = folder.kept(in: range)
+    let kept = range.reduce(into: [Int: RowScores]()) { kept, index in
+      guard wanted?.contains(index) ?? true, let scores = found[pairs.counts(at: index).row] else { return }
+      kept[scores.row] = scores
     }
     summary.keptCount = kept.count
     begins(kept.count)
     var rows: [RowScores] = []
     var madeCount = 0
-    var draft = Draft(folder: folder, shard: shard, shards: shards, interval: draftInterval)
+    var draft = Draft(folder: folder, shard: shard, shards: shards, found: found, interval: draftInterval)
     do {
       for index in range {
         guard wanted?.contains(index) ?? true else {
@@ -120,12 +122,15 @@ package struct ScoreMaker {
     let folder: ScoreFolder
     let shard: Int
     let shards: Int
+    /// What earlier jobs left, which this one may not have come to, or not want.
+    let found: [Int: RowScores]
     let interval: Duration
     private var last = ContinuousClock.now
     private var cost = Duration.zero
 
-    init(folder: ScoreFolder, shard: Int, shards: Int, interval: Duration) {
-      (self.folder, self.shard, self.shards, self.interval) = (folder, shard, shards, interval)
+    init(folder: ScoreFolder, shard: Int, shards: Int, found: [Int: RowScores], interval: Duration) {
+      (self.folder, self.shard, self.shards) = (folder, shard, shards)
+      (self.found, self.interval) = (found, interval)
     }
 
     /// Not more often than the interval says, nor for more than a fiftieth of the time.
@@ -139,7 +144,9 @@ package struct ScoreMaker {
 
     /// A disk that takes no draft is no reason to end: the shard's own writing tells, should it still be full.
     func keep(_ rows: [RowScores]) {
-      try? folder.keep(rows.filter { $0.tokenCount > 0 }, shard: shard, of: shards)
+      var all = found
+      for row in rows where row.tokenCount > 0 { all[row.row] = row }
+      try? folder.keep(all.values.sorted { $0.row < $1.row }, shard: shard, of: shards)
     }
   }
 }

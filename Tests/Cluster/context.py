@@ -3,6 +3,7 @@
 import fnmatch
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -145,6 +146,15 @@ class Context:
                 left = ", ".join(f"{process.name} of rank {process.rank}" for process in processes if process.lives)
                 raise Failed(f"still there {seconds} s after the fault: {left}")
             time.sleep(0.02)
+        return time.monotonic() - since
+
+    def kill_launcher(self, seconds=30):
+        """Kills the launcher, and returns the seconds after which nothing that it had started runs any more."""
+        since = time.monotonic()
+        for launcher in self.bed.processes("treg-launch", host="n1"):
+            launcher.signal(signal.SIGKILL)
+        left = self.bed.wait_for_no_job(seconds)
+        expect(not left, f"left running after {seconds} s: {', '.join(sorted({process.name for process in left}))}")
         return time.monotonic() - since
 
     def expect_code(self, job, code, seconds):

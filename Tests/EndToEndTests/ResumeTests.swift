@@ -177,6 +177,12 @@ extension EndToEndTests {
       try #require(trial.exitCode == 0, "\(trial.errors)")
       #expect(trial.errors.contains("scores: 8 rows, "))
       #expect(try FinishedRun(out + "/rewards").names() == ["shard-00000-of-00001.part"])
+      // One that takes fewer rows loses none of the others.
+      for (steps, rows) in [(1, "scores: 4 rows, 4 of them"), (2, "scores: 8 rows, 8 of them")] {
+        let again = try Program.treg(
+          Tiny.train(out, course + ["--max-steps", "\(steps)", "--save-steps", "2", "--overwrite"]))
+        #expect(again.exitCode == 0 && again.errors.contains(rows), "\(again.errors)")
+      }
       let longer = try Program.treg(Tiny.train(out, course + ["--max-steps", "12", "--resume"]))
       try #require(longer.exitCode == 0, "\(longer.errors)")
       #expect(longer.errors.contains("rows, 8 of them scored before, ") && longer.errors.contains("at step 2"))

@@ -81,11 +81,7 @@ def kill_daemon(c):
 def kill_launcher(c):
     job, out = started(c)
     since = time.monotonic()
-    for launcher in c.bed.processes("treg-launch", host="n1"):
-        launcher.signal(signal.SIGKILL)
-    left = c.bed.wait_for_no_job(30)
-    expect(not left, f"{len(left)} processes live 30 s later: {', '.join(sorted({process.name for process in left}))}")
-    ended = time.monotonic() - since
+    ended = c.kill_launcher()
     again = c.start(c.launch(arguments(out, **run_flags()) + ["--resume"]), name="again")
     expect_recovered(c, again, out, since, [])
     return f"ranks ended after {ended:.0f} s, resumed, same bits"

@@ -1,8 +1,6 @@
 """Reward shards over ssh: independent jobs on hosts that see one folder."""
 
 import filecmp
-import signal
-import time
 
 from harness import expect, scenario
 from runs import MODEL, PAIRS
@@ -54,12 +52,7 @@ def launcher_killed(c):
     out, shards = c.folder / "out", 24
     job = launched(c, out, shards)
     c.wait_until(lambda: len(list(out.glob("shard-*"))) >= c.random.randint(2, 6), job, 60, "finished shards")
-    since = time.monotonic()
-    for launcher in c.bed.processes("treg-launch", host="n1"):
-        launcher.signal(signal.SIGKILL)
-    left = c.bed.wait_for_no_job(30)
-    expect(not left, f"left running: {', '.join(sorted({process.name for process in left}))}")
-    ended = time.monotonic() - since
+    ended = c.kill_launcher()
     job.end()
     before = len(list(out.glob("shard-*")))
     c.expect_code(launched(c, out, shards, name="again"), 0, 150)
