@@ -24,9 +24,10 @@ struct Evaluate: ParsableCommand {
     let stop = StopRequest()
     try Session.run(layout: nil) { communicator, environment in
       if communicator.rank == 0 { parsed.noteIgnored() }
-      stop.listen()
-      let report = try EvaluationJob(parsed.configuration, communicator: communicator, environment: environment)
-        .run(recording: jsonl)
+      let report = try stop.listening(speaks: communicator.rank == 0) {
+        try EvaluationJob(parsed.configuration, communicator: communicator, environment: environment)
+          .run(recording: jsonl)
+      }
       guard communicator.rank == 0 else { return .done }
       for record in report.records { Console.print(record) }
       if jsonl {

@@ -43,11 +43,12 @@ struct Rewards: ParsableCommand {
     let stop = StopRequest()
     try Session.run(layout: nil, isShardJob: part != nil) { communicator, environment in
       if communicator.rank == 0 { parsed.noteIgnored() }
-      stop.listen()
-      try RewardJob(
-        parsed.configuration, shard: part.map { ($0.index, $0.count) }, communicator: communicator,
-        environment: environment, stop: stop
-      ).run(writingRecords: jsonl, overwriting: overwrite)
+      try stop.listening(speaks: communicator.rank == 0) {
+        try RewardJob(
+          parsed.configuration, shard: part.map { ($0.index, $0.count) }, communicator: communicator,
+          environment: environment, stop: stop
+        ).run(writingRecords: jsonl, overwriting: overwrite)
+      }
       return .done
     }
   }

@@ -34,13 +34,14 @@ struct Train: ParsableCommand {
     let stop = StopRequest()
     try Session.run(layout: RunLayout(parsed.configuration.out)) { communicator, environment in
       if communicator.rank == 0 { parsed.noteIgnored() }
-      stop.listen()
-      let training = try TrainingRun(
-        parsed.configuration, start: start, communicator: communicator, environment: environment, stop: stop)
-      if communicator.rank == 0 { Console.note(training.announcement) }
-      if dryRun { return .done }
-      stop.beginWork()
-      return try training.run()
+      return try stop.listening(speaks: communicator.rank == 0) {
+        let training = try TrainingRun(
+          parsed.configuration, start: start, communicator: communicator, environment: environment, stop: stop)
+        if communicator.rank == 0 { Console.note(training.announcement) }
+        if dryRun { return .done }
+        stop.beginWork()
+        return try training.run()
+      }
     }
   }
 }
