@@ -138,6 +138,17 @@ struct ConfigurationMerge {
     }
   }
 
+  /// Keys that say how adapters are made, though the run makes none.
+  var idle: [String] {
+    guard !configuration.usePeft else { return [] }
+    var names: [String] = []
+    if configuration.loraRank != nil { names.append("lora_r") }
+    if configuration.loraAlpha != nil { names.append("lora_alpha") }
+    if !configuration.loraTargetModules.isEmpty { names.append("lora_target_modules") }
+    if configuration.useRSLoRA { names.append("use_rslora") }
+    return names.map { "\($0) without use_peft" }
+  }
+
   func checkTogether() throws {
     if let weights = configuration.lossWeights {
       let count = configuration.lossType.count

@@ -4,7 +4,7 @@ extension RunConfiguration {
   /// A configuration with what is worth saying about its making.
   package struct Parsed: Sendable {
     package let configuration: RunConfiguration
-    /// Keys of TRL that have no meaning here, as they were written, to be listed once.
+    /// Keys of TRL that have no meaning here, as they were written, and keys without effect, to be listed once.
     package let ignored: [String]
     /// Where each key that was given was given: `dpo.yaml:5: beta` or `--beta`.
     private let places: [String: String]
@@ -40,7 +40,7 @@ extension RunConfiguration {
     try merge.require(requiring, file: file)
     try merge.checkTogether()
     return Parsed(
-      configuration: merge.configuration, ignored: merge.ignored, places: merge.given.mapValues(\.place))
+      configuration: merge.configuration, ignored: merge.ignored + merge.idle, places: merge.given.mapValues(\.place))
   }
 
   /// The configuration that ``yamlText`` of another run says, such as the one a checkpoint holds.

@@ -12,7 +12,7 @@ import Transformer
 /// Evaluates a finished model on held-out pairs, against a reference if one is given; every rank has its share of rows.
 ///
 /// One model is in memory at a time. Implicit rewards are DPO's, r(y) = β Σ_t [log π(y_t) − log π_ref(y_t)], whatever
-/// the model was trained with.
+/// the model was trained with. Ranks and threads change nothing about the figures, to the bit.
 package struct EvaluationJob {
   private let configuration: RunConfiguration
   private let communicator: Communicator
@@ -57,6 +57,7 @@ package struct EvaluationJob {
     try communicator.maximum(&seconds)
 
     var metrics = PreferenceMetrics(hasTokenRewards: false, hasOutcomes: reference != nil)
+    var single = Array(repeating: metrics, count: own.count)
     var lines: [String] = []
     try communicator.agree {
       for index in own.indices {
@@ -64,11 +65,11 @@ package struct EvaluationJob {
           chosen: ResponseStatistics(logProbs: policy[index].chosen, reference: reference?[index].chosen),
           rejected: ResponseStatistics(logProbs: policy[index].rejected, reference: reference?[index].rejected))
         let outcome = reference == nil ? nil : objective.evaluate(statistics).outcome
-        metrics.add(statistics, outcome, tokens: own.counts(at: index).conversationTokens)
+        single[index].add(statistics, outcome, tokens: own.counts(at: index).conversationTokens)
         if recording { lines.append(PairRecord.line(try own.pair(at: index), statistics, outcome).text()) }
       }
     }
-    try metrics.combine(communicator)
+    try metrics.add(single, at: division[communicator.rank], of: pairs.count, over: communicator)
     return EvaluationReport(
       model: configuration.model, reference: configuration.reference, rowCount: metrics.pairCount,
       tokenCount: metrics.tokenCount, seconds: seconds, metrics: line(metrics),

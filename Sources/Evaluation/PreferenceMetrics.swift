@@ -2,7 +2,7 @@ import Collectives
 import Objectives
 import Reporting
 
-/// Sums over pairs from which metrics are made, added up over ranks before they are divided.
+/// Sums over pairs from which metrics are made; they are added up over ranks, and divided then.
 package struct PreferenceMetrics: Sendable, Equatable {
   private enum Sum: Int, CaseIterable {
     case pairs, loss, chosenReward, rejectedReward, accuracy, chosenLogProb, rejectedLogProb, chosenTokens,
@@ -69,8 +69,27 @@ package struct PreferenceMetrics: Sendable, Equatable {
     for index in left.sums.indices { left.sums[index] += right.sums[index] }
   }
 
-  /// Adds up over ranks; collective.
-  package mutating func combine(_ communicator: Communicator) throws { try communicator.sum(&sums) }
+  /// Adds the metrics of single pairs, which ranks have shared out among them, in the order of the pairs; collective. The
+  /// result has the same bits on any number of ranks.
+  ///
+  /// - Parameters:
+  ///   - own: metrics of one pair each.
+  ///   - places: of these pairs among all `count`; every place is one rank's.
+  package mutating func add(
+    _ own: [PreferenceMetrics], at places: [Int], of count: Int, over communicator: Communicator
+  ) throws {
+    precondition(own.count == places.count, "one place for every pair")
+    let width = sums.count
+    var table = [Double](repeating: 0, count: count * width)
+    for (metrics, place) in zip(own, places) {
+      table.replaceSubrange(place * width..<(place + 1) * width, with: metrics.sums)
+    }
+    // One number and zeros: exact in whatever order the ranks are added.
+    try communicator.sum(&table)
+    for place in 0..<count {
+      for index in 0..<width { sums[index] += table[place * width + index] }
+    }
+  }
 
   /// The metrics of all parts that a `sum` of their sums knows of, of which `parts` are some.
   package static func combining(

@@ -94,6 +94,15 @@ import Testing
     #expect(try parse(line).ignored == [String(line.prefix { $0 != ":" })])
   }
 
+  @Test func adaptersThatNobodyMakesAreMentioned() throws {
+    let lines = "lora_r: 4\nlora_alpha: 8\nlora_target_modules: [q_proj]\nuse_rslora: true\n"
+    #expect(try parse(lines + "use_peft: true").ignored == [])
+    #expect(
+      try parse(lines).ignored
+        == ["lora_r", "lora_alpha", "lora_target_modules", "use_rslora"].map { "\($0) without use_peft" })
+    #expect(try parse("lora_r: null\nuse_rslora: false").ignored == [])
+  }
+
   @Test(arguments: ["truncation_mode: keep_end", "ignore_data_skip: true", "lora_target_parameters: [x]"])
   func whatWouldChangeTheRunIsRefused(line: String) {
     #expect(failure(line).line.contains("has no meaning here"))

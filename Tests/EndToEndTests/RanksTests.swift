@@ -1,4 +1,5 @@
 import Foundation
+import OrderedJSON
 import RunFolder
 import Testing
 
@@ -28,6 +29,28 @@ extension EndToEndTests {
           ranks: ranks)
         try #require(run.exitCode == 0, "\(run.errors)")
         try expectSoloRun(FinishedRun(scratch.path("out")), "\(ranks) ranks, \(microBatchTokens), \(exchange)")
+      }
+    }
+
+    /// Three ranks and four have other shares of the rows; figures and rows are the same text.
+    @Test func evaluationGivesTheSameBits() throws {
+      let scratch = try Scratch()
+      try #require(try Program.treg(Tiny.train(scratch.path("out"))).exitCode == 0)
+      for kind in ["--summary-json", "--jsonl"] {
+        let texts = try [1, 3, 4].map { ranks in
+          let run = try Program.treg(
+            [
+              "evaluate", "--model", scratch.path("out"), "--reference", Tiny.model, "--data", Tiny.pairs,
+              "--max-length", "256", kind,
+            ], ranks: ranks)
+          try #require(run.exitCode == 0, "\(run.errors)")
+          return try run.output.split(separator: "\n").map { line in
+            let fields = try #require(JSONValue(parsing: String(line)).object)
+            return fields.filter { !$0.key.contains("second") }.map { "\($0.key): \($0.value.text())" }.joined(separator: "\n")
+          }
+        }
+        #expect(texts[0].count >= 1 && texts[0][0].contains("reward"), "\(texts[0])")
+        #expect(texts[1] == texts[0] && texts[2] == texts[0], "\(kind)")
       }
     }
 

@@ -16,7 +16,7 @@ package struct WorkerWords: Sendable, Equatable {
       case _ where word.hasPrefix("--config="): file = String(word.dropFirst("--config=".count))
       case "--resume": if let next = rest.first, !next.hasPrefix("-") { checkpoint = rest.removeFirst() }
       case _ where word.hasPrefix("--resume="): checkpoint = String(word.dropFirst("--resume=".count))
-      case "--overwrite", "--dry-run", "--dry_run", "--jsonl": break
+      case "--overwrite", "--dry-run", "--jsonl": break
       default: flags.append(word)
       }
     }
