@@ -164,7 +164,8 @@ let package = Package(
       ]),
     // The programs as users run them.
     .testTarget(
-      name: "EndToEndTests", dependencies: ["treg", "treg-launch", "FuzzSupport", "ModelFiles", "OrderedJSON", "RunFolder"],
+      name: "EndToEndTests",
+      dependencies: ["treg", "treg-launch", "FuzzSupport", "ModelFiles", "OrderedJSON", "RunFolder"],
       path: "Tests/EndToEndTests",
       exclude: ["Golden"],
       swiftSettings: swiftSettings),

@@ -46,7 +46,8 @@ extension EndToEndTests {
           try #require(run.exitCode == 0, "\(run.errors)")
           return try run.output.split(separator: "\n").map { line in
             let fields = try #require(JSONValue(parsing: String(line)).object)
-            return fields.filter { !$0.key.contains("second") }.map { "\($0.key): \($0.value.text())" }.joined(separator: "\n")
+            return fields.filter { !$0.key.contains("second") }.map { "\($0.key): \($0.value.text())" }.joined(
+              separator: "\n")
           }
         }
         #expect(texts[0].count >= 1 && texts[0][0].contains("reward"), "\(texts[0])")
