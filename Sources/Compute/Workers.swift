@@ -26,21 +26,23 @@ package final class Workers: @unchecked Sendable {
   /// `worker` is below ``threads`` and tells scratch memory apart. Not reentrant.
   package func run(_ count: Int, _ body: (_ item: Int, _ worker: Int) -> Void) {
     withoutActuallyEscaping(body) { body in
-      var box = body
-      if let interlude {
-        box = { item, worker in
-          body(item, worker)
-          if worker == 0 { interlude() }
-        }
-      }
-      withUnsafeMutablePointer(to: &box) { box in
+      var job = Job(body: body, interlude: interlude)
+      withUnsafeMutablePointer(to: &job) { job in
         tk_pool_run(
           pool, Int64(count),
           { context, item, worker in
-            context!.assumingMemoryBound(to: ((Int, Int) -> Void).self).pointee(Int(item), Int(worker))
-          }, box)
+            let job = context!.assumingMemoryBound(to: Job.self)
+            job.pointee.body(Int(item), Int(worker))
+            if worker == 0 { job.pointee.interlude?() }
+          }, job)
       }
     }
+  }
+
+  /// What the pool's threads are handed; a struct, as a closure alone would be wrapped anew behind a generic pointer.
+  private struct Job {
+    let body: (Int, Int) -> Void
+    let interlude: (() -> Void)?
   }
 }
 

@@ -78,7 +78,7 @@ package struct RowInspection {
     let scorer = try Scorer(
       model: Transformer(
         loading: scoring, weights: configuration.weightType(of: scoring), workers: Workers(threads: threads)),
-      rewards: configuration.tokenRewardSource(), tokenizer: pairTokenizer)
+      rewards: configuration.tokenRewardSource(), tokenizer: pairTokenizer, microBatchTokens: 0)
     return (pair, try scorer.score(pair))
   }
 

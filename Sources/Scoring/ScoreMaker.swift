@@ -51,7 +51,8 @@ package struct ScoreMaker {
   ///   - scorer: called once, when there is something to score.
   ///   - records: receives every row with its scores, for people; the shard is made anew when it is given.
   ///   - begins: called with the number of rows that an earlier job has scored.
-  ///   - progress: called after every row with the number of rows done, those included; what it throws ends the work.
+  ///   - progress: called for every row with the number of rows done, those included; what it throws ends the work. Rows that
+  ///     are scored together are done together.
   package func shard(
     _ shard: Int, of shards: Int, scorer: () throws -> Scorer,
     records: ((TokenizedPair, RowScores, Scorer) throws -> Void)? = nil, begins: (Int) -> Void = { _ in },
@@ -78,29 +79,45 @@ package struct ScoreMaker {
     var rows: [RowScores] = []
     var madeCount = 0
     var draft = Draft(folder: folder, shard: shard, shards: shards, found: found, interval: draftInterval)
+    var waiting: [Waiting] = []
+    var packed = 0
+    func settle() throws {
+      var made = try scorer.score(waiting.compactMap(\.prepared)).makeIterator()
+      for row in waiting {
+        let scores = row.scores ?? made.next()!
+        if let pair = row.pair { try records?(pair, scores, scorer) }
+        rows.append(scores)
+        if row.isWanted { summary.signal.add(scores) }
+      }
+      let new = waiting.filter(\.isWanted).map { $0.prepared != nil }
+      summary.rowCount += new.count
+      (waiting, packed) = ([], 0)
+      if new.contains(true) { draft.keepNowAndThen(rows) }
+      for isNew in new {
+        if isNew { madeCount += 1 }
+        try progress(kept.count + madeCount)
+      }
+    }
     do {
       for index in range {
         guard wanted?.contains(index) ?? true else {
-          rows.append(.none(row: pairs.counts(at: index).row))
+          waiting.append(Waiting(scores: .none(row: pairs.counts(at: index).row), isWanted: false))
+          if packed == 0 { try settle() }
           continue
         }
         let known = kept[pairs.counts(at: index).row]
-        if known == nil || records != nil {
-          let pair = try pairs.pair(at: index)
-          let scores = try known ?? scorer.score(pair)
-          try records?(pair, scores, scorer)
-          rows.append(scores)
+        let pair = known == nil || records != nil ? try pairs.pair(at: index) : nil
+        if let known {
+          waiting.append(Waiting(scores: known, pair: pair))
         } else {
-          rows.append(known!)
+          let prepared = try scorer.prepare(pair!)
+          if !scorer.takes(prepared, after: packed) { try settle() }
+          packed += prepared.tokenCount
+          waiting.append(Waiting(pair: pair, prepared: prepared))
         }
-        summary.signal.add(rows.last!)
-        summary.rowCount += 1
-        if known == nil {
-          madeCount += 1
-          draft.keepNowAndThen(rows)
-        }
-        try progress(kept.count + madeCount)
+        if packed == 0 { try settle() }
       }
+      try settle()
     } catch {
       draft.keep(rows)
       throw error
@@ -115,6 +132,14 @@ package struct ScoreMaker {
       draft.keep(rows)
     }
     return (made, summary)
+  }
+
+  /// A row on its way: known, not wanted, or scored together with its neighbours.
+  private struct Waiting {
+    var scores: RowScores?
+    var pair: TokenizedPair?
+    var prepared: Scorer.Prepared?
+    var isWanted = true
   }
 
   /// Keeps what has been scored.

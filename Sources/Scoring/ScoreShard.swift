@@ -38,7 +38,7 @@ package struct ScoreShard: Sendable {
       "identity": identity.json, "shard": .integer(shard), "shards": .integer(shards), "count": .integer(rows.count),
       "rewards": .bool(identity.hasRewards),
     ]
-    try Self.encode(rows).withUnsafeBytes { payload in
+    _ = try Self.encode(rows).withUnsafeBytes { payload in
       try HeadedFile.write(to: path, format: Self.format, header: header, payload: [payload])
     }
   }

@@ -5,13 +5,15 @@ import Transformer
 /// Scores rows with the frozen model: reference log-probs and, for token rewards, the log-probs of the same response
 /// tokens after the better and the worse prompt, all in one pass.
 ///
-/// A row is one tree, packed alone: prompt, both responses, and the contrastive prompts up to where they differ. With the
-/// template `turn` the reference pass is the trunk of that tree. Alone in its pack a row gives the same bits in any
-/// shard and on any rank.
+/// A row is one tree: prompt, both responses, and the contrastive prompts up to where they differ. With the template `turn`
+/// the reference pass is the trunk of that tree. Trees do not see each other, so rows are packed where products give a row
+/// of a matrix the same bits beside any others (``Transformer/packsAreIndependent``), and stand alone elsewhere: either way
+/// a row gives the same bits in any shard and on any rank.
 package final class Scorer {
   private let model: Transformer
   private let prompter: ContrastivePrompter?
   private let rewardModel: Transformer?
+  private let packTokens: Int
   /// Responses whose contrastive prompt had to be cut.
   package private(set) var cutPromptCount = 0
   /// Tokens that went through the model.
@@ -20,8 +22,14 @@ package final class Scorer {
   /// - Parameters:
   ///   - prompter: nil makes no rewards by prompts.
   ///   - rewardModel: gives rewards in place of prompts, by its log-probs against the reference's.
-  package init(model: Transformer, prompter: ContrastivePrompter?, rewardModel: Transformer? = nil) {
+  ///   - microBatchTokens: tokens that training computes at once; without a backward pass twice as many take less room. With 0
+  ///     every row is alone.
+  package init(
+    model: Transformer, prompter: ContrastivePrompter?, rewardModel: Transformer? = nil, microBatchTokens: Int = 0
+  ) {
     precondition(prompter == nil || rewardModel == nil, "rewards have one source")
+    // Beside a second model there is less room.
+    packTokens = rewardModel == nil ? 2 * microBatchTokens : microBatchTokens
     self.model = model
     self.prompter = prompter
     self.rewardModel = rewardModel
@@ -46,10 +54,17 @@ package final class Scorer {
     }
   }
 
-  /// Scores one pair.
-  ///
-  /// - Throws: bad data (65) at the row's place; 79 when a log-prob is not finite.
-  package func score(_ pair: TokenizedPair) throws -> RowScores {
+  /// A pair, ready to be scored.
+  package struct Prepared {
+    package let pair: TokenizedPair
+    /// Reference log-probs of both responses; where prompts make rewards, after the better and the worse one of each, too.
+    fileprivate let sequences: [ScoredSequence]
+    fileprivate let tree: TokenTree
+    package var tokenCount: Int { tree.tokenCount }
+  }
+
+  /// - Throws: bad data (65) at the row's place.
+  package func prepare(_ pair: TokenizedPair) throws -> Prepared {
     var sequences = [pair.chosenSequence, pair.rejectedSequence]
     if let prompts = try prompts(of: pair) {
       for (side, response) in [(prompts.chosen, pair.chosen), (prompts.rejected, pair.rejected)] {
@@ -58,31 +73,72 @@ package final class Scorer {
         if side.isCut { cutPromptCount += 1 }
       }
     }
-    let first = try logProbs(of: sequences, by: model, at: pair)
-    guard let rewardModel else {
-      func values(_ sequence: Int) -> [Float] { sequence < sequences.count ? first[sequence] : [] }
+    return Prepared(pair: pair, sequences: sequences, tree: Transformer.tree(sequences, for: model.description))
+  }
+
+  /// Whether a row may join others that have `packed` tokens.
+  package func takes(_ row: Prepared, after packed: Int) -> Bool {
+    packed == 0 || (Transformer.packsAreIndependent && packed + row.tokenCount <= packTokens)
+  }
+
+  /// Scores rows in one pass; as many as ``takes(_:after:)`` lets together.
+  ///
+  /// - Throws: 79 at the place of a row with a log-prob that is not finite.
+  package func score(_ rows: [Prepared]) throws -> [RowScores] {
+    guard !rows.isEmpty else { return [] }
+    let first = try logProbs(of: rows, trees: rows.map(\.tree), by: model)
+    let second = try rewardModel.map { other in
+      try logProbs(of: rows, trees: rows.map { Transformer.tree($0.sequences, for: other.description) }, by: other)
+    }
+    return rows.indices.map { row in
+      let (own, pair) = (first[row], rows[row].pair)
+      if let second {
+        return RowScores(
+          row: pair.row, chosen: ResponseScores(reference: own[0], better: second[row][0], worse: own[0]),
+          rejected: ResponseScores(reference: own[1], better: second[row][1], worse: own[1]))
+      }
+      func values(_ sequence: Int) -> [Float] { sequence < own.count ? own[sequence] : [] }
       return RowScores(
         row: pair.row, chosen: ResponseScores(reference: values(0), better: values(2), worse: values(3)),
         rejected: ResponseScores(reference: values(1), better: values(4), worse: values(5)))
     }
-    let second = try logProbs(of: sequences, by: rewardModel, at: pair)
-    return RowScores(
-      row: pair.row, chosen: ResponseScores(reference: first[0], better: second[0], worse: first[0]),
-      rejected: ResponseScores(reference: first[1], better: second[1], worse: first[1]))
   }
 
-  /// log π of each sequence's scored tokens.
-  private func logProbs(
-    of sequences: [ScoredSequence], by model: Transformer, at pair: TokenizedPair
-  ) throws -> [[Float]] {
-    let batch = PackedBatch([Transformer.tree(sequences, for: model.description)])
+  /// Scores one pair.
+  ///
+  /// - Throws: bad data (65) at the row's place; 79 when a log-prob is not finite.
+  package func score(_ pair: TokenizedPair) throws -> RowScores { try score([prepare(pair)])[0] }
+
+  /// Scores pairs in order.
+  package func score(_ indices: Range<Int>, of pairs: PairList) throws -> [RowScores] {
+    var (made, waiting, packed): ([RowScores], [Prepared], Int) = ([], [], 0)
+    for index in indices {
+      let row = try prepare(pairs.pair(at: index))
+      if !takes(row, after: packed) {
+        made += try score(waiting)
+        (waiting, packed) = ([], 0)
+      }
+      waiting.append(row)
+      packed += row.tokenCount
+    }
+    return try made + score(waiting)
+  }
+
+  /// For each row and each of its sequences, log π of the scored tokens.
+  private func logProbs(of rows: [Prepared], trees: [TokenTree], by model: Transformer) throws -> [[[Float]]] {
+    let batch = PackedBatch(trees)
     tokenCount += batch.tokenCount
     let logProbs = model.forward(batch)
-    guard logProbs.allSatisfy(\.isFinite) else {
-      throw TregError(
-        .nonFinite, at: pair.source.place, "the model gives a log-probability that is not a finite number")
+    return try rows.enumerated().map { tree, row in
+      try row.sequences.indices.map { sequence in
+        let own = logProbs[batch.targets(tree: tree, sequence: sequence)]
+        guard own.allSatisfy(\.isFinite) else {
+          throw TregError(
+            .nonFinite, at: row.pair.source.place, "the model gives a log-probability that is not a finite number")
+        }
+        return Array(own)
+      }
     }
-    return sequences.indices.map { Array(logProbs[batch.targets(tree: 0, sequence: $0)]) }
   }
 }
 

@@ -44,20 +44,24 @@ package enum TokenRewardSource {
 extension Scorer {
   /// A scorer of rewards from `source`; nil scores the reference alone.
   ///
-  /// - Parameter model: holds the reference's weights.
+  /// - Parameters:
+  ///   - model: holds the reference's weights.
+  ///   - microBatchTokens: tokens that training computes at once.
   package convenience init(
-    model: Transformer, rewards source: TokenRewardSource?, tokenizer: PairTokenizer
+    model: Transformer, rewards source: TokenRewardSource?, tokenizer: PairTokenizer, microBatchTokens: Int
   ) throws {
     switch source {
-    case nil: self.init(model: model, prompter: nil)
+    case nil: self.init(model: model, prompter: nil, microBatchTokens: microBatchTokens)
     case .contrastive(let template):
       self.init(
         model: model,
         prompter: ContrastivePrompter(
-          template: template, tokenizer: tokenizer, contextLimit: model.description.maximumLength))
+          template: template, tokenizer: tokenizer, contextLimit: model.description.maximumLength),
+        microBatchTokens: microBatchTokens)
     case .model(let source, _):
       self.init(
-        model: model, prompter: nil, rewardModel: try Transformer(loading: source, workers: model.workers))
+        model: model, prompter: nil, rewardModel: try Transformer(loading: source, workers: model.workers),
+        microBatchTokens: microBatchTokens)
     }
   }
 }

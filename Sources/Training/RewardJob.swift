@@ -136,7 +136,7 @@ package struct RewardJob {
       try Scorer(
         model: Transformer(
           loading: source, weights: configuration.weightType(of: source), workers: Workers(threads: threads)),
-        rewards: rewards, tokenizer: pairTokenizer)
+        rewards: rewards, tokenizer: pairTokenizer, microBatchTokens: configuration.microBatchTokenCount)
     }
     func made(_ records: ((TokenizedPair, RowScores, Scorer) throws -> Void)?) throws -> ScoreMaker.Summary {
       try maker.shard(part.index, of: part.count, scorer: scorer, records: records) {

@@ -95,6 +95,6 @@ struct SkippedSteps {
     let kept = lines.filter { line in
       ((try? JSONValue(parsing: String(line)))?["step"]?.integer).map { $0 <= step } ?? false
     }
-    if kept.count < lines.count { try? AtomicFile.write(kept.map { $0 + "\n" }.joined(), to: path) }
+    if kept.count < lines.count { _ = try? AtomicFile.write(kept.map { $0 + "\n" }.joined(), to: path) }
   }
 }

@@ -20,6 +20,7 @@ struct Layer {
   let workers: Workers
   /// What trains instead of the layer's own weights; nil when those do.
   let adapter: LayerAdapter?
+  let normTargets: [NormSums.Target?]
 
   private var width: Int { shape.width }
 
@@ -167,7 +168,7 @@ struct Layer {
   ) {
     let work = room.backwardRoom
     let tokens = batch.tokenCount
-    let sums = NormSums(room, gradients: gradients, weights: weights)
+    let sums = NormSums(room, gradients: gradients, targets: normTargets)
     workers.run(room.panels.count) { item, worker in
       sums.clear(panel: room.panels[item])
       backwardMix(

@@ -7,7 +7,7 @@ struct NormSums {
   private let memory: UnsafeMutablePointer<Float>
   private let stride: Int
   private let blocks: Int
-  private let targets: [(offset: Int, count: Int)?]
+  private let targets: [Target?]
   private let gradients: UnsafeMutablePointer<Float>
 
   /// Tokens of a block; panels begin at multiples of it.
@@ -19,14 +19,22 @@ struct NormSums {
     .mlpOutputNorm,
   ]
 
-  init(_ room: Activations, gradients: UnsafeMutablePointer<Float>, weights: ModelShape.Layer) {
+  /// Where a norm's gradient goes, and its elements.
+  typealias Target = (offset: Int, count: Int)
+
+  /// - Parameter targets: of the layer, in the order of ``roles``.
+  init(_ room: Activations, gradients: UnsafeMutablePointer<Float>, targets: [Target?]) {
     memory = room.partialSums
     stride = room.partialStride
     blocks = Self.blockCount(room.panels.total)
     self.gradients = gradients
-    let shape = room.shape
+    self.targets = targets
+  }
+
+  /// The targets of a layer; nil for norms that it does not have.
+  static func targets(of weights: ModelShape.Layer, in shape: ModelShape) -> [Target?] {
     let isPerHead = shape.model.queryKeyNorm == .perHead
-    targets = Self.roles.map { role in
+    return roles.map { role in
       switch role {
       case .attentionNorm: weights.attentionNorm.map { ($0, shape.width) }
       case .attentionNormBias: weights.attentionNormBias.map { ($0, shape.width) }

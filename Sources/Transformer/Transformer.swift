@@ -61,7 +61,8 @@ package final class Transformer {
     layers = shape.layers.enumerated().map { index, offsets in
       Layer(
         shape: shape, weights: offsets, values: values, attention: attention, workers: workers,
-        adapter: adapter.map { LayerAdapter($0.layout, values: $0.values.pointer, layer: index) })
+        adapter: adapter.map { LayerAdapter($0.layout, values: $0.values.pointer, layer: index) },
+        normTargets: NormSums.targets(of: offsets, in: shape))
     }
     rotary = description.ropes.map { RotaryTable($0, dimension: description.rotaryDimension) }
     room = Activations(
@@ -246,6 +247,10 @@ package final class Transformer {
         Int64(shape.width))
     }
   }
+
+  /// Whether a token's log-prob has the same bits whatever else is packed beside its tree: so with our own products, while
+  /// the BLAS promises no such thing.
+  package static var packsAreIndependent: Bool { MatrixMultiply.kernels == .own }
 
   /// Sequences as a tree, in which only those share a prefix whose rotary embeddings turn it alike.
   package static func tree(_ sequences: [ScoredSequence], for model: ModelDescription) -> TokenTree {

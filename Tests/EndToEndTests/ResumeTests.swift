@@ -30,7 +30,7 @@ extension EndToEndTests {
         case .userSignal: program.signal(SIGUSR1)
         case .terminate: program.signal(SIGTERM)
         case .controlC: program.signal(SIGINT)
-        case .stopFile: FileManager.default.createFile(atPath: out + "/run/stop", contents: nil)
+        case .stopFile: _ = FileManager.default.createFile(atPath: out + "/run/stop", contents: nil)
         }
       }
     }

@@ -29,6 +29,10 @@ extension EndToEndTests {
       let expected = try records(scratch.path("whole"))
       #expect(expected.count == 2 * (try Tiny.rows().count))
       #expect(try records(scratch.path("shards")) == expected)
+      // Rows are scored together as far as micro-batches go; of one token, every row is alone.
+      let alone = try Program.treg(Tiny.rewards(scratch.path("alone"), "--jsonl", "--micro-batch-tokens", "1"))
+      try #require(alone.exitCode == 0, "\(alone.errors)")
+      #expect(try records(scratch.path("alone")) == expected)
       let first = try JSONValue(parsing: expected[0])
       #expect(
         first.object?.keys.map { $0 } == [

@@ -19,7 +19,7 @@ final class Scratch {
   func path(_ name: String) -> String { "\(path)/\(name)" }
 
   func create(_ name: String) throws -> FileHandle {
-    FileManager.default.createFile(atPath: path(name), contents: nil)
+    _ = FileManager.default.createFile(atPath: path(name), contents: nil)
     return try FileHandle(forWritingTo: URL(fileURLWithPath: path(name)))
   }
 

@@ -30,7 +30,7 @@ import Testing
     let key = line.prefix { $0 != ":" }
     let yaml = Self.yaml.split(separator: "\n").filter { !$0.hasPrefix(key) }.joined(separator: "\n") + "\n" + line
     let error = #expect(throws: TregError.self) { try ClusterDescription(yaml: yaml, place: "c.yaml") }
-    #expect(error?.exitCode == .configuration && error?.description.contains("c.yaml") == true)
+    #expect(error?.exitCode == .configuration && error?.description.contains("c.yaml:\(yaml.split(separator: "\n").count): ") == true, "\(error?.description ?? "")")
     #expect(error?.description.contains(message) == true, "\(error?.description ?? "")")
   }
 
@@ -107,6 +107,11 @@ import Testing
     #expect(layouts(LaunchOptions(arguments: ["train"]), cores: 32) == [[2, 16, 2, 4], [32, 1, 8, 1]])
     #expect(layouts(LaunchOptions(ranksPerNode: 4, arguments: ["train"])) == [[4, 2, 4, 2]])
     #expect(layouts(LaunchOptions(threads: 1, arguments: ["train"]), cores: 1) == [[1, 1, 1, 1]])
+    // A node no larger than this machine with more threads than cores is measured as it will be.
+    var crowded = LaunchOptions(ranksPerNode: 16, threads: 1, arguments: ["train"])
+    #expect(layouts(crowded) == [[16, 1, 8, 1]])
+    crowded.mayOversubscribe = true
+    #expect(layouts(crowded) == [[16, 1, 16, 1]] && layouts(crowded, cores: 32) == [[16, 1, 8, 1]])
     #expect(Forecast.nodeCounts(1) == [1] && Forecast.nodeCounts(12) == [1, 2, 4, 8, 12])
   }
 }

@@ -24,8 +24,10 @@ package struct ClusterDescription: Sendable, Equatable {
   }
 
   package init(yaml: String, place: String) throws {
+    var lines: [String: Int] = [:]
     func refuse(_ key: String, _ expected: String, _ found: String) -> TregError {
-      TregError.configuration(at: place, "\(key): expected \(expected), found \(found)")
+      TregError.configuration(
+        at: lines[key].map { "\(place):\($0)" } ?? place, "\(key): expected \(expected), found \(found)")
     }
     let names = ["nodes", "cores", "memory", "latency", "bandwidth"]
     let node: Node?
@@ -39,8 +41,10 @@ package struct ClusterDescription: Sendable, Equatable {
     for (key, value) in mapping {
       guard let name = key.string, names.contains(name) else {
         throw TregError.configuration(
-          at: place, "\(key.string ?? "a key"): no such key; there are \(names.joined(separator: ", "))")
+          at: key.mark.map { "\(place):\($0.line)" } ?? place,
+          "\(key.string ?? "a key"): no such key; there are \(names.joined(separator: ", "))")
       }
+      lines[name] = key.mark?.line
       guard let text = value.scalar?.string else { throw refuse(name, "one value", "a list") }
       texts[name] = text
     }

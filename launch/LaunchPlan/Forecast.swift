@@ -40,10 +40,14 @@ package struct Forecast: Sendable {
   package let lines: [Line]
   private let calibrations: [Layout: ScalingCalibration]
 
-  /// Layouts worth a look: what the user fixed, or one rank per NUMA node, and one per core.
+  /// Layouts worth a look: what the user fixed, or one rank per NUMA node, and one per core. One that has more threads
+  /// than a node has cores is measured as it is where this machine has as many cores.
   package static func layouts(_ options: LaunchOptions, cores: Int, here topology: Topology) -> [Layout] {
     let local = topology.usableCores
     func layout(_ ranks: Int, _ threads: Int) -> Layout {
+      if options.mayOversubscribe, cores <= local {
+        return Layout(ranksPerNode: ranks, threads: threads, localRanks: ranks, localThreads: threads)
+      }
       let localRanks = min(ranks, local)
       return Layout(
         ranksPerNode: ranks, threads: threads, localRanks: localRanks,

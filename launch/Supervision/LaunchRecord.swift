@@ -101,6 +101,6 @@ package struct LaunchRecord: Sendable, Equatable {
 
   /// Replaces the file as a whole. It is for those who watch: a full disk ends no run.
   package func write(to path: String) {
-    try? AtomicFile.write(json.text(.indented(2)) + "\n", to: path)
+    _ = try? AtomicFile.write(json.text(.indented(2)) + "\n", to: path)
   }
 }

@@ -11,6 +11,8 @@ import RunFolder
     if words.first == Guard.word { Guard.become(Array(words.dropFirst())) }
     // A reader that goes away is no reason to die, least of all beside a run. Children start with the usual signals.
     signal(SIGPIPE, SIG_IGN)
+    // mpirun gives ranks a terminal of its own, whatever becomes of what they print.
+    if isatty(STDOUT_FILENO) == 0, getenv("FORCE_COLOR") == nil { setenv("NO_COLOR", "1", 0) }
     // What follows the first -- is for sbatch.
     if let end = words.firstIndex(of: "--") {
       TregLaunch.batchArguments = Array(words[(end + 1)...])

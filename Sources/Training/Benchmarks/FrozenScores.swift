@@ -16,10 +16,10 @@ extension TrainingSetup {
   ) throws -> [Int: RowScores] {
     guard !objective.needs.scores.isEmpty else { return [:] }
     let scorer = try communicator.agree {
-      try Scorer(model: model, rewards: rewardSource, tokenizer: pairTokenizer)
+      try Scorer(model: model, rewards: rewardSource, tokenizer: pairTokenizer, microBatchTokens: microBatchTokens)
     }
     let own = ScoreShard.range(shard: communicator.rank, of: communicator.size, rowCount: pairs.count)
-    let rows = try communicator.agree { try own.map { try scorer.score(pairs.pair(at: $0)) } }
+    let rows = try communicator.agree { try scorer.score(own, of: pairs) }
     return try ScoreExchange(communicator: communicator, rowCount: pairs.count, rows: rows).scores(for: consumers)
   }
 }
