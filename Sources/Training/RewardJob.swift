@@ -23,7 +23,7 @@ package struct RewardJob {
 
   /// - Parameters:
   ///   - shard: the shard to make; nil makes all rows, divided over the ranks.
-  ///   - stop: ends the work between two rows; what is scored by then is kept.
+  ///   - stop: ends the work between two passes of the model; what is scored by then is kept.
   package init(
     _ configuration: RunConfiguration, shard: (Int, Int)?, communicator: Communicator, environment: [String: String],
     stop: StopRequest = StopRequest()

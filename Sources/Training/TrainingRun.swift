@@ -267,7 +267,8 @@ package final class TrainingRun {
       return provider.exchange(rows)
     }
     let scorer = try communicator.agree {
-      try Scorer(model: model, rewards: setup.rewardSource, tokenizer: setup.pairTokenizer,
+      try Scorer(
+        model: model, rewards: setup.rewardSource, tokenizer: setup.pairTokenizer,
         microBatchTokens: setup.microBatchTokens)
     }
     let own = provider.ownCount(in: folder)

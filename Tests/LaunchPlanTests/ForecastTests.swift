@@ -30,7 +30,10 @@ import Testing
     let key = line.prefix { $0 != ":" }
     let yaml = Self.yaml.split(separator: "\n").filter { !$0.hasPrefix(key) }.joined(separator: "\n") + "\n" + line
     let error = #expect(throws: TregError.self) { try ClusterDescription(yaml: yaml, place: "c.yaml") }
-    #expect(error?.exitCode == .configuration && error?.description.contains("c.yaml:\(yaml.split(separator: "\n").count): ") == true, "\(error?.description ?? "")")
+    #expect(
+      error?.exitCode == .configuration
+        && error?.description.contains("c.yaml:\(yaml.split(separator: "\n").count): ") == true,
+      "\(error?.description ?? "")")
     #expect(error?.description.contains(message) == true, "\(error?.description ?? "")")
   }
 
