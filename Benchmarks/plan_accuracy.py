@@ -29,9 +29,9 @@ LINK_RATE = "1gbit"
 
 
 def output(process):
-    text, _ = process.communicate()
+    text, errors = process.communicate()
     if process.returncode:
-        sys.exit(f"{process.args[0]} ended with {process.returncode}:\n{text}")
+        sys.exit(f"{process.args[0]} ended with {process.returncode}:\n{errors or text}")
     return text
 
 

@@ -20,6 +20,7 @@ struct Layer {
   let workers: Workers
   /// What trains instead of the layer's own weights; nil when those do.
   let adapter: LayerAdapter?
+  /// Where the gradients of its norms go.
   let normTargets: [NormSums.Target?]
 
   private var width: Int { shape.width }
