@@ -188,35 +188,81 @@ static void tk_pack_columns(
     for (int64_t j = 0; j < TILE_COLUMNS; j++) columns[k * TILE_COLUMNS + j] = j < width ? values[k * stride + j] : 0;
 }
 
-// rows[i / 6][k][i % 6] of `count` summed values from `first` on and of `height` rows from `row` on. Stores of 8 run into
-// what is written later, the last one into the buffer's slack.
+// rows[i / 6][k][i % 6] of `count` summed values from `first` on and of `height` rows from `row` on, in whole tiles as far
+// as there are rows. Stores of 8 run into what is written later, the last one into the buffer's slack.
+
+// Each row's values stand together: transposed 8 at a time, while the next tile's are fetched.
 TK_AVX2
-static void tk_pack_rows(float *restrict rows, tk_side a, int64_t first, int64_t count, int64_t row, int64_t height) {
+static void tk_pack_turned_rows(
+  float *restrict rows, tk_side a, int64_t first, int64_t count, int64_t row, int64_t height) {
   const int64_t stride = a.stride;
   for (int64_t i = 0; i < height; i += TILE_ROWS) {
     float *restrict out = rows + i * count;
+    const float *values = a.values + (row + i) * stride + first;
     const int64_t tile = tk_least(TILE_ROWS, height - i);
     int64_t k = 0;
-    if (a.isTurned) {
-      const float *values = a.values + (row + i) * stride + first;
-      if (tile == TILE_ROWS)
-        for (; k + 8 <= count; k += 8) {
-          __m256 v[8];
-          for (int l = 0; l < TILE_ROWS; l++) v[l] = _mm256_loadu_ps(values + l * stride + k);
-          v[6] = v[7] = _mm256_setzero_ps();
-          tk_transpose(v);
-          for (int l = 0; l < 8; l++) _mm256_storeu_ps(out + (k + l) * TILE_ROWS, v[l]);
-        }
-      for (; k < count; k++)
-        for (int64_t l = 0; l < TILE_ROWS; l++) out[k * TILE_ROWS + l] = l < tile ? values[l * stride + k] : 0;
-    } else {
-      const float *values = a.values + first * stride + row + i;
-      if (i + 8 <= height)
-        for (; k < count; k++) _mm256_storeu_ps(out + k * TILE_ROWS, _mm256_loadu_ps(values + k * stride));
-      for (; k < count; k++)
-        for (int64_t l = 0; l < TILE_ROWS; l++) out[k * TILE_ROWS + l] = l < tile ? values[k * stride + l] : 0;
-    }
+    if (tile == TILE_ROWS)
+      for (; k + 8 <= count; k += 8) {
+        __m256 v[8];
+        if (k % 16 == 0)
+          for (int l = 0; l < TILE_ROWS; l++) __builtin_prefetch(values + (TILE_ROWS + l) * stride + k, 0, 3);
+        for (int l = 0; l < TILE_ROWS; l++) v[l] = _mm256_loadu_ps(values + l * stride + k);
+        v[6] = v[7] = _mm256_setzero_ps();
+        tk_transpose(v);
+        for (int l = 0; l < 8; l++) _mm256_storeu_ps(out + (k + l) * TILE_ROWS, v[l]);
+      }
+    for (; k < count; k++)
+      for (int64_t l = 0; l < TILE_ROWS; l++) out[k * TILE_ROWS + l] = l < tile ? values[l * stride + k] : 0;
   }
+}
+
+// Values of a row are a stride apart, often several pages: three lines, which are 8 tiles wide, are read once and fetched
+// ahead, which the processor does not do by itself across pages.
+TK_AVX2
+static void tk_pack_straight_rows(
+  float *restrict rows, tk_side a, int64_t first, int64_t count, int64_t row, int64_t height) {
+  enum { TILES = 8, AHEAD = 10 };
+  const int64_t stride = a.stride;
+  const __m256i six = _mm256_setr_epi32(-1, -1, -1, -1, -1, -1, 0, 0);
+  int64_t i = 0;
+  for (; i + TILES * TILE_ROWS <= height; i += TILES * TILE_ROWS) {
+    float *restrict out = rows + i * count;
+    const float *values = a.values + first * stride + row + i;
+    // Reading 8 values of the last tile takes two of the rows behind it, which have to be there.
+    const bool isLast = i + TILES * TILE_ROWS + 2 > height;
+    int64_t k = 0;
+    for (; k + 1 < count; k++) {
+      const float *line = values + k * stride;
+      for (int l = 0; l < 4; l++) __builtin_prefetch(line + AHEAD * stride + 16 * l, 0, 3);
+      for (int64_t t = 0; t < TILES; t++) {
+        const float *source = line + t * TILE_ROWS;
+        __m256 v = isLast && t == TILES - 1 ? _mm256_maskload_ps(source, six) : _mm256_loadu_ps(source);
+        _mm256_storeu_ps(out + t * TILE_ROWS * count + k * TILE_ROWS, v);
+      }
+    }
+    for (; k < count; k++)
+      for (int64_t t = 0; t < TILES; t++)
+        _mm256_maskstore_ps(
+          out + t * TILE_ROWS * count + k * TILE_ROWS, six, _mm256_maskload_ps(values + k * stride + t * TILE_ROWS, six));
+  }
+  for (; i < height; i += TILE_ROWS) {
+    float *restrict out = rows + i * count;
+    const float *values = a.values + first * stride + row + i;
+    const int64_t tile = tk_least(TILE_ROWS, height - i);
+    int64_t k = 0;
+    if (i + 8 <= height)
+      for (; k < count; k++) _mm256_storeu_ps(out + k * TILE_ROWS, _mm256_loadu_ps(values + k * stride));
+    for (; k < count; k++)
+      for (int64_t l = 0; l < TILE_ROWS; l++) out[k * TILE_ROWS + l] = l < tile ? values[k * stride + l] : 0;
+  }
+}
+
+TK_INLINE void tk_pack_rows(
+  float *restrict rows, tk_side a, int64_t first, int64_t count, int64_t row, int64_t height) {
+  if (a.isTurned)
+    tk_pack_turned_rows(rows, a, first, count, row, height);
+  else
+    tk_pack_straight_rows(rows, a, first, count, row, height);
 }
 
 // Lines that the next columns will be packed from, on their way to the second cache a few at a time: more at once would

@@ -221,7 +221,7 @@ package struct MemoryFormula: Sendable {
   private static let bytesPerScoredRow = 6 * 48 + 56
 
   /// Tokens whose logits are made together.
-  private static let logitChunk = 192
+  private static let logitChunk = 384
 
   /// Elements that one thread needs: attention's block of 192 stacked query rows or so against a whole path, or a panel of
   /// 384 tokens inside the MLP.
@@ -231,12 +231,14 @@ package struct MemoryFormula: Sendable {
     return max(rows * (3 * model.headDimension + 2 * (longest + 1) + 3), 384 * (model.width + model.mlpWidth))
   }
 
-  /// Elements of a widened tile of a matrix with K inputs: about a megabyte, in rows.
-  package static func weightTile(inputs: Int) -> Int { max(16, (1 << 18) / inputs / 16 * 16) * inputs }
+  /// Largest tile of a weight that products take at once: outputs, which a gradient of inputs sums over, by inputs. As many
+  /// outputs as the product kernels sum in one go (`gemm.c`), and 2 MB at most where the tile is widened first.
+  package static let tileOutputs = 320
+  package static let tileInputs = 1600
 
-  /// Elements of the largest such tile.
+  /// Elements of the largest widened tile.
   package static func weightTile(_ model: ModelDescription) -> Int {
-    [model.width, model.queryWidth, model.mlpWidth].map { weightTile(inputs: $0) }.max()!
+    tileOutputs * min(tileInputs, max(model.width, model.queryWidth, model.mlpWidth))
   }
 
   package var totalBytes: Int { terms.reduce(0) { $0 + $1.bytes } }

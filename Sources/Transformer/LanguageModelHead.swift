@@ -9,7 +9,7 @@ import Compute
 /// logits are ``TargetStatistics``; those against a reference take its logits chunk by chunk, and again on the way back.
 struct LanguageModelHead {
   /// Targets whose logits are made together.
-  static let chunkLimit = 192
+  static let chunkLimit = 384
   /// Rows of the vocabulary that one item handles.
   private static let vocabularyTile = 2048
   /// Floats of logits that may be kept between forward and backward.
@@ -142,6 +142,15 @@ struct LanguageModelHead {
     }
   }
 
+  /// The columns of the states' gradient, which is half of a chunk's backward pass, as items of the pool: few, since each
+  /// packs all gradients of logits anew, but none longer than a thread's share. The BLAS, whose bits may depend on a
+  /// product's width, gets the same ones for any number of threads.
+  private var stateStrips: Panels {
+    MatrixMultiply.kernels == .own
+      ? Panels(width, count: max(2, (workers.threads + 1) / 2), multiple: 16)
+      : Panels(width, limit: 192, multiple: 16)
+  }
+
   /// Adds to `dx` the gradient of Σ coefficient·statistic, and the weights' to `gradients`, if those are wanted.
   ///
   /// - Parameter reference: as in the forward pass.
@@ -160,7 +169,7 @@ struct LanguageModelHead {
       if !keepsLogits { project(chunk, into: room) }
       logitsBackward(chunk, room, batch, coefficients, reference)
       // Few and long items first; together with the tiles of weight gradients they fill all threads.
-      let strips = Panels(width, limit: 192, multiple: 16)
+      let strips = stateStrips
       workers.run(strips.count + (gradients == nil ? 0 : tiles.count)) { item, worker in
         if item < strips.count {
           weights.matrix(shape.head, outputs: vocabulary, inputs: width, worker: worker).backwardInput(

@@ -1,31 +1,29 @@
 import Compute
 import ModelDescription
 
-/// A weight w[N,K] in products. Numbers of two bytes are widened tile by tile of outputs, right before the product that
-/// reads the tile: nothing larger is ever fp32.
+/// A weight w[N,K] in products. Numbers of two bytes are widened tile by tile, right before the product that reads the
+/// tile: nothing larger is ever fp32.
 ///
-/// Sums over outputs go tile by tile for weights of every type, so rounded weights give, bit for bit, what fp32 weights of
-/// the same values give.
+/// Sums over outputs go tile by tile and sums over inputs strip by strip for weights of every type, so rounded weights
+/// give, bit for bit, what fp32 weights of the same values give.
 struct WeightMatrix {
   let buffer: WeightBuffer
   let offset, outputs, inputs: Int
-  /// Room for ``MemoryFormula/weightTile(inputs:)`` elements; not touched for fp32 weights.
+  /// Room for ``MemoryFormula/weightTile(_:)`` elements; not touched for fp32 weights.
   let tile: UnsafeMutablePointer<Float>
 
   /// y[T,N] = x[T,K]·wᵀ, or added to y.
   func forward(
     y: UnsafeMutablePointer<Float>, x: UnsafePointer<Float>, rows: Int, yStride: Int? = nil, accumulate: Bool = false
   ) {
-    if MatrixMultiply.kernels == .own, let floats = buffer.floats {
-      MatrixMultiply.forward(
-        y: y, x: x, w: floats.pointer + offset, rows: rows, outputs: outputs, inputs: inputs,
-        yStride: yStride ?? outputs, accumulate: accumulate)
-      return
-    }
-    forEachTile(0..<inputs) { first, count, w, _ in
-      MatrixMultiply.forward(
-        y: y + first, x: x, w: w, rows: rows, outputs: count, inputs: inputs, yStride: yStride ?? outputs,
-        accumulate: accumulate)
+    forEachStrip(0..<inputs) { strip in
+      forEachTile(strip, outputs: MatrixMultiply.kernels == .own && buffer.floats != nil ? outputs : nil) {
+        first, count, w, stride in
+        MatrixMultiply.forward(
+          y: y + first, x: x + strip.lowerBound, w: w, rows: rows, outputs: count, inputs: strip.count,
+          yStride: yStride ?? outputs, xStride: inputs, wStride: stride,
+          accumulate: accumulate || strip.lowerBound > 0)
+      }
     }
   }
 
@@ -34,18 +32,32 @@ struct WeightMatrix {
   /// - Parameter columns: of dx and w; all unless said.
   func backwardInput(dx: UnsafeMutablePointer<Float>, dy: UnsafePointer<Float>, rows: Int, columns: Range<Int>? = nil) {
     let columns = columns ?? 0..<inputs
-    forEachTile(columns) { first, count, w, stride in
-      MatrixMultiply.backwardInput(
-        dx: dx + columns.lowerBound, dy: dy + first, w: w, rows: rows, outputs: count, inputs: columns.count,
-        dxStride: inputs, dyStride: outputs, wStride: stride, accumulate: first > 0)
+    func multiply(_ strip: Range<Int>) {
+      forEachTile(strip) { first, count, w, stride in
+        MatrixMultiply.backwardInput(
+          dx: dx + strip.lowerBound, dy: dy + first, w: w, rows: rows, outputs: count, inputs: strip.count,
+          dxStride: inputs, dyStride: outputs, wStride: stride, accumulate: first > 0)
+      }
+    }
+    // Columns are independent of each other: strips are for the room of widened tiles alone.
+    if buffer.floats == nil { forEachStrip(columns, multiply) } else { multiply(columns) }
+  }
+
+  /// Calls `body` for strips of about the same size, which tiles have room for.
+  private func forEachStrip(_ columns: Range<Int>, _ body: (Range<Int>) -> Void) {
+    let count = (columns.count + MemoryFormula.tileInputs - 1) / MemoryFormula.tileInputs
+    let strips = Panels(columns.count, count: count, multiple: 16)
+    for index in 0..<strips.count {
+      body(columns.lowerBound + strips[index].lowerBound..<columns.lowerBound + strips[index].upperBound)
     }
   }
 
   /// Calls `body` for every tile of outputs, with the distance of its rows.
   private func forEachTile(
-    _ columns: Range<Int>, _ body: (_ first: Int, _ count: Int, _ w: UnsafePointer<Float>, _ stride: Int) -> Void
+    _ columns: Range<Int>, outputs size: Int? = nil,
+    _ body: (_ first: Int, _ count: Int, _ w: UnsafePointer<Float>, _ stride: Int) -> Void
   ) {
-    let size = MemoryFormula.weightTile(inputs: inputs) / inputs
+    let size = size ?? MemoryFormula.tileOutputs
     for first in Swift.stride(from: 0, to: outputs, by: size) {
       let count = min(size, outputs - first)
       let start = offset + first * inputs + columns.lowerBound

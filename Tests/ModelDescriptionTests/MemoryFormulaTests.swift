@@ -100,8 +100,8 @@ import Testing
     func room(_ tokens: Int) -> Int { 4 * (tokens * 100 + tokens * 100 / 16) }
     #expect(logits(.init(tokens: 2000, scoredTokens: 1000)) == room(1000))
     #expect(logits(.init(tokens: 2000, scoredTokens: 1000, logitBudget: 4 * 100 * 500)) == room(500))
-    #expect(logits(.init(tokens: 2000, scoredTokens: 1000, logitBudget: 0)) == room(192))
-    #expect(logits(.init(purpose: .scoring, tokens: 2000, scoredTokens: 1000)) == room(192))
+    #expect(logits(.init(tokens: 2000, scoredTokens: 1000, logitBudget: 0)) == room(384))
+    #expect(logits(.init(purpose: .scoring, tokens: 2000, scoredTokens: 1000)) == room(384))
   }
 
   @Test func writesSizesForPeople() {

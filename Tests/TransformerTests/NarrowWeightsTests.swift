@@ -8,11 +8,11 @@ import Transformer
 
 /// Weights of two bytes: the model is that of fp32 weights with the rounded values.
 @Suite struct NarrowWeightsTests {
-  /// Matrices of more than one widened tile, and of sizes that no tile divides; biases in blocks.
+  /// Matrices of more than one widened tile and more than one strip of inputs (1,600), and of sizes that no tile divides; biases in blocks.
   private static func large() throws -> ModelDescription {
     let text = """
       {"architectures": ["LlamaForCausalLM"], "vocab_size": 2311, "hidden_size": 456, "num_hidden_layers": 2,
-       "intermediate_size": 1210, "hidden_act": "silu", "rms_norm_eps": 1e-5, "max_position_embeddings": 512,
+       "intermediate_size": 1706, "hidden_act": "silu", "rms_norm_eps": 1e-5, "max_position_embeddings": 512,
        "num_attention_heads": 6, "num_key_value_heads": 2, "attention_bias": true, "mlp_bias": true,
        "tie_word_embeddings": true}
       """
