@@ -10,7 +10,8 @@ MODEL is what treg takes (a folder or a GGUF file). The peers need a Python with
 
 SECTIONS
 
-Every repeat runs all programs one after the other, so that a machine's drift meets all of them; sections share what they have in
+Every program trains one step on the first rows before it is timed (--warmup), as the first step of a long training is not what
+it lasts for; start-up is a section of its own. Every repeat runs all programs one after the other, so that a machine's drift meets all of them; sections share what they have in
 common. After the first repeat a peer's batch size that is more than --prune slower than its best is not run again. A section
 whose peer is missing says so and is left out. A program that fails is named, not run again, and ends the whole with exit code 70
 after all others. --quick (2 rows, 1 repeat, few sizes) shows in some minutes that everything runs; its figures mean nothing.
@@ -56,6 +57,7 @@ def parse():
     parser.add_argument("--rows", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--global-batch", type=int, default=8, help="pairs of an optimizer step, for all")
+    parser.add_argument("--warmup", type=int, help="rows of untimed steps before, for all; default: one step; 0: none")
     parser.add_argument("--threads", type=int, default=0, help="of every program; 0: one for each core")
     parser.add_argument("--batch-sizes", type=numbers, default=[1, 2, 4], help="of TRL")
     parser.add_argument("--torch-batch-sizes", type=numbers, default=[1, 4], help="pairs that the PyTorch step packs")
@@ -72,6 +74,10 @@ def parse():
         options.rows, options.repeats, options.global_batch, options.replay_rows = 2, 1, 2, 2
         options.batch_sizes, options.torch_batch_sizes, options.scoring_batch_sizes = [1], [1], [1]
         options.long_lengths, options.long_layers = [1024, 1536, 2048], 2
+    if options.warmup is None:
+        options.warmup = min(options.global_batch, options.rows)
+    if options.warmup % options.global_batch and options.warmup != options.rows:
+        parser.error(f"--warmup {options.warmup}: expected whole steps of {options.global_batch} pairs, or none")
     if min(options.rows, options.repeats, options.global_batch) < 1:
         parser.error("--rows, --repeats and --global-batch are 1 or more")
     names = [section.name for section in SECTIONS]

@@ -3,7 +3,7 @@ a response token is predicted, AdamW in one fused pass, freed pages kept. What a
 
     python Benchmarks/torch_step.py --model FOLDER --data FILE.jsonl [--rows 24] [--batch-size 1] [--threads 2]
 
-Prints one JSON object: tokens (both sequences of a pair, the prompt counted twice, as a padded trainer sees them),
+--warmup ROWS trains on the first rows before, untimed. Prints one JSON object: tokens (both sequences of a pair, the prompt counted twice, as a padded trainer sees them),
 seconds of the reference pass and of the training steps with AdamW, tokens_per_second, peak_memory in bytes.
 """
 
@@ -104,24 +104,8 @@ def batches(rows, size):
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def main():
-    parser = argparse.ArgumentParser(description="a hand-tuned PyTorch DPO step, timed")
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--rows", type=int, default=24)
-    parser.add_argument("--batch-size", type=int, default=1)
-    parser.add_argument("--global-batch", type=int, default=0, help="pairs of an optimizer step; 0: the batch size")
-    parser.add_argument("--threads", type=int, default=0, help="0: what PyTorch chooses")
-    parser.add_argument("--beta", type=float, default=0.1)
-    options = parser.parse_args()
-    keep_pages()
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    tokenizer = AutoTokenizer.from_pretrained(options.model)
-    model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32, attn_implementation="sdpa")
-    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-7, weight_decay=0.0, fused=True)
-    rows = load_rows(tokenizer, options.data, options.rows)
-    start = time.perf_counter()
+def train(model, optimizer, rows, options):
+    """The loss of every optimizer step of one pass over the rows, the reference pass before it."""
     with torch.inference_mode():
         reference = [response_log_probs(model, batch)[0] for batch in batches(rows, options.batch_size)]
     losses = []
@@ -139,6 +123,30 @@ def main():
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         losses.append(loss.item())
+    return losses
+
+
+def main():
+    parser = argparse.ArgumentParser(description="a hand-tuned PyTorch DPO step, timed")
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--rows", type=int, default=24)
+    parser.add_argument("--batch-size", type=int, default=1)
+    parser.add_argument("--global-batch", type=int, default=0, help="pairs of an optimizer step; 0: the batch size")
+    parser.add_argument("--threads", type=int, default=0, help="0: what PyTorch chooses")
+    parser.add_argument("--beta", type=float, default=0.1)
+    parser.add_argument("--warmup", type=int, default=0, help="rows, from the first, of steps before that are not timed")
+    options = parser.parse_args()
+    keep_pages()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    tokenizer = AutoTokenizer.from_pretrained(options.model)
+    model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32, attn_implementation="sdpa")
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-7, weight_decay=0.0, fused=True)
+    rows = load_rows(tokenizer, options.data, options.rows)
+    train(model, optimizer, rows[: options.warmup], options)
+    start = time.perf_counter()
+    losses = train(model, optimizer, rows, options)
     seconds = time.perf_counter() - start
     tokens = trainer_tokens(rows)
     print(json.dumps({

@@ -65,15 +65,18 @@ def main():
     parser.add_argument("--rows", type=int, default=8)
     parser.add_argument("--batch-size", type=int, default=1)
     parser.add_argument("--threads", type=int, default=0, help="0: what PyTorch chooses")
+    parser.add_argument("--warmup", action="store_true", help="score the longest batch once before, untimed")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
     model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32, attn_implementation="sdpa").eval()
     sequences = load_sequences(options.records, options.rows)
     found = []
-    start = time.perf_counter()
+    divided = batches(sequences, options.batch_size)
     with torch.inference_mode():
-        divided = batches(sequences, options.batch_size)
+        if options.warmup:
+            log_probs(model, max(divided, key=lambda batch: max(len(prompt) + len(response) for prompt, response, _ in batch)))
+        start = time.perf_counter()
         for batch in divided:
             found += log_probs(model, batch)
     seconds = time.perf_counter() - start

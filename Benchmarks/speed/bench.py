@@ -155,10 +155,11 @@ class Bench:
 
     # Jobs
 
-    def step_words(self, *more, data=None, rows=None, batch=None, model=None):
+    def step_words(self, *more, data=None, rows=None, batch=None, model=None, warmup=None):
         return [
             self.options.treg, "bench", "step", "--json", "--model", model or self.options.model, "--data", data or self.data,
-            "--rows", rows or self.options.rows, "--batch", batch or self.options.global_batch, *more,
+            "--rows", rows or self.options.rows, "--batch", batch or self.options.global_batch,
+            "--warmup", self.options.warmup if warmup is None else warmup, *more,
         ]
 
     def step(self, key, label, *more, **what):
@@ -195,10 +196,11 @@ class Bench:
 
     def reg_finished(self):
         words = self.train_words(
-            "--rewards", self.rewards, "--global-batch-size", self.options.global_batch, "--logging-steps", "1")
+            "--rewards", self.rewards, "--global-batch-size", self.options.global_batch, "--logging-steps", "1",
+            "--num-train-epochs", 2 if self.options.warmup else 1)
         return Job(
             "treg-reg-finished", "treg, DPO-REG, rewards finished",
-            lambda: steps_of_run(words, self.environment, self.scratch))
+            lambda: steps_of_run(words, self.environment, self.scratch, epochs=2 if self.options.warmup else 1))
 
     def start(self):
         words = self.train_words("--rewards", self.rewards, "--global-batch-size", "1")
@@ -213,7 +215,7 @@ class Bench:
     def long(self, length):
         words = self.step_words(
             "--treg_alpha", "0", "--max-length", length, *self.with_threads, data=self.long_row(length), rows=1, batch=1,
-            model=self.shallow)
+            model=self.shallow, warmup=0)
 
         def measure():
             run = last_json(words, self.environment)
@@ -229,7 +231,7 @@ class Bench:
         return Job(f"{key}-{batch}", f"{label}, batch {batch}", lambda: last_json(command, self.environment), family)
 
     def trl(self, batch, precomputed=False):
-        words = ["--data", self.data, "--global-batch", self.options.global_batch]
+        words = ["--data", self.data, "--global-batch", self.options.global_batch, "--warmup", self.options.warmup]
         if precomputed:
             return self.peer(
                 "trl-precomputed", "TRL, reference precomputed", "trl_dpo.py", *words, "--precompute-reference",
@@ -237,13 +239,13 @@ class Bench:
         return self.peer("trl", "TRL DPOTrainer", "trl_dpo.py", *words, family="trl", batch=batch)
 
     def torch(self, batch):
-        words = ["--data", self.data, "--global-batch", self.options.global_batch]
+        words = ["--data", self.data, "--global-batch", self.options.global_batch, "--warmup", self.options.warmup]
         return self.peer("torch", "PyTorch by hand", "torch_step.py", *words, family="torch", batch=batch)
 
     def transformers(self, batch):
         return self.peer(
             "transformers", "transformers, scoring", "transformers_scoring.py", "--records", self.records,
-            family="transformers", batch=batch)
+            *(["--warmup"] if self.options.warmup else []), family="transformers", batch=batch)
 
     def formula_bytes(self):
         """What treg says before step 1 that a rank will take, to a tenth of the unit."""

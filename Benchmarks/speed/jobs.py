@@ -52,17 +52,19 @@ def last_json(command, environment):
     raise failed(command, "0, but no JSON", errors)
 
 
-def steps_of_run(command, environment, scratch):
-    """`treg train`, timed from the begin of its first step to the end of its last, as its metrics tell."""
+def steps_of_run(command, environment, scratch, epochs=1):
+    """The steps of the last of so many epochs of `treg train`, as its metrics tell: those before warm it up."""
     with TemporaryDirectory(dir=scratch) as folder:
         out = Path(folder) / "run"
         checked([*command, "--out", out], environment)
         lines = [json.loads(line) for line in (out / "run" / "metrics.jsonl").read_text().splitlines()]
     steps = [line for line in lines if "perf/step_seconds" in line]
-    seconds = sum(step["perf/step_seconds"] for step in steps)
+    timed = steps[len(steps) // epochs * (epochs - 1) :]
+    seconds = sum(step["perf/step_seconds"] for step in timed)
+    tokens = steps[-1]["num_tokens"] // epochs
     return {
-        "seconds": seconds, "tokens": steps[-1]["num_tokens"], "tokens_per_second": steps[-1]["num_tokens"] / seconds,
-        "steps": len(steps), "peak_memory": max(step["perf/peak_memory"] for step in steps),
+        "seconds": seconds, "tokens": tokens, "tokens_per_second": tokens / seconds,
+        "steps": len(timed), "peak_memory": max(step["perf/peak_memory"] for step in steps),
     }
 
 

@@ -29,6 +29,9 @@ struct BenchStep: ParsableCommand {
   @Option(help: "How often all of it is measured; the median is told.")
   var repeats = 1
 
+  @Option(help: "Rows, from the first, of steps that come before and are not measured.")
+  var warmup = 0
+
   @Flag(help: "Time the matrix products of the training passes alone, too, by the BLAS that is linked.")
   var replay = false
 
@@ -40,13 +43,14 @@ struct BenchStep: ParsableCommand {
 
   func run() throws {
     guard rows > 0, batch > 0, repeats > 0 else { throw TregError.usage("--rows, --batch and --repeats are 1 or more") }
+    guard (0...rows).contains(warmup) else { throw TregError.usage("--warmup \(warmup): expected 0 to \(rows), the rows") }
     let parsed = try options.parse(
       requiring: ["model", "data"], over: ["--global-batch-size", "\(batch)"],
-      otherFlags: ["--rows", "--batch", "--repeats", "--replay", "--guards", "--json"])
+      otherFlags: ["--rows", "--batch", "--repeats", "--warmup", "--replay", "--guards", "--json"])
     try Session.run(layout: nil) { communicator, environment in
       let report = try StepBenchmark(
-        parsed.configuration, rows: rows, repeats: repeats, replaysProducts: replay, timesGuards: guards,
-        communicator: communicator, environment: environment
+        parsed.configuration, rows: rows, warmupRows: warmup, repeats: repeats, replaysProducts: replay,
+        timesGuards: guards, communicator: communicator, environment: environment
       ).run()
       if communicator.rank == 0 { Console.print(json ? report.json.text() : report.text) }
       return .done

@@ -10,7 +10,8 @@ import Transformer
 
 /// Times optimizer steps over the first rows of the data, the frozen model's pass over them included.
 ///
-/// Start-up is not counted: reading, tokenising, loading weights. Every repeat goes on with the weights of the one before.
+/// Start-up is not counted: reading, tokenising, loading weights; nor is a warm-up, if one is asked for. Every repeat goes on
+/// with the weights of the one before.
 package struct StepBenchmark {
   /// What one repeat took.
   package struct Measurement: Sendable {
@@ -35,6 +36,8 @@ package struct StepBenchmark {
     package let all: [Measurement]
     package let repeats: Int
     package let rows: Int
+    /// Rows of steps before the first repeat, which are not measured.
+    package let warmupRows: Int
     package let globalBatchSize: Int
     package let steps: Int
     package let loss: String
@@ -56,7 +59,8 @@ package struct StepBenchmark {
 
     package var json: JSONValue {
       [
-        "program": "treg", "loss_type": .string(loss), "rows": .integer(rows), "batch_size": .integer(globalBatchSize),
+        "program": "treg", "loss_type": .string(loss), "rows": .integer(rows),
+        "warmup_rows": .integer(warmupRows), "batch_size": .integer(globalBatchSize),
         "steps": .integer(steps), "repeats": .integer(repeats), "ranks": .integer(ranks), "threads": .integer(threads),
         "tokens": .integer(tokens), "shared_tokens": .integer(sharedTokens), "seconds": .number(median.seconds),
         "tokens_per_second": .number(tokensPerSecond), "reference_seconds": .number(median.referenceSeconds),
@@ -99,6 +103,7 @@ package struct StepBenchmark {
 
   private let setup: TrainingSetup
   private let pairs: PairList
+  private let warmup: PairList
   private let repeats: Int
   private let replaysProducts: Bool
   private let timesGuards: Bool
@@ -107,10 +112,12 @@ package struct StepBenchmark {
   ///
   /// - Parameters:
   ///   - rows: how many rows of the data to train on, from the first.
+  ///   - warmupRows: how many of these to train on before, in steps that are not measured: memory is touched for the first
+  ///     time in the first step, which long training does not notice.
   ///   - replaysProducts: times the products of this rank's training passes on their own, too.
   ///   - timesGuards: and what guards and watchdog take.
   package init(
-    _ configuration: RunConfiguration, rows: Int, repeats: Int, replaysProducts: Bool = false,
+    _ configuration: RunConfiguration, rows: Int, warmupRows: Int = 0, repeats: Int, replaysProducts: Bool = false,
     timesGuards: Bool = false, communicator: Communicator, environment: [String: String]
   ) throws {
     guard configuration.rewards == nil else {
@@ -124,6 +131,7 @@ package struct StepBenchmark {
         .usage, "--rows \(rows): \(configuration.data.joined(separator: ", ")) has \(found) rows", isOnAllRanks: true)
     }
     pairs = setup.train.pairs.selecting(Array(0..<rows))
+    warmup = setup.train.pairs.selecting(Array(0..<min(warmupRows, rows)))
     self.repeats = repeats
     self.replaysProducts = replaysProducts
     self.timesGuards = timesGuards
@@ -134,14 +142,16 @@ package struct StepBenchmark {
     let workers = Workers(threads: setup.threads)
     let communicator = setup.communicator
     let size = setup.configuration.globalBatchSize
-    let batches = stride(from: 0, to: pairs.count, by: size).map { Array($0..<min($0 + size, pairs.count)) }
+    let batches = self.batches(of: pairs)
+    let warmupBatches = self.batches(of: warmup)
     let model = try communicator.agree { try setup.loadReference(workers: workers) }
     var frozen: Transformer? = model
     let (policy, reference) = try setup.policy(from: &frozen)
-    let trainer = try setup.trainer(of: policy, reference: reference, totalSteps: repeats * batches.count)
+    let trainer = try setup.trainer(of: policy, reference: reference, totalSteps: warmupBatches.count + repeats * batches.count)
     var measurements: [Measurement] = []
+    if !warmupBatches.isEmpty { _ = try measure(warmup, warmupBatches, model: model, trainer: trainer) }
     let beats = Pulse.beats
-    for _ in 0..<repeats { measurements.append(try measure(batches, model: model, trainer: trainer)) }
+    for _ in 0..<repeats { measurements.append(try measure(pairs, batches, model: model, trainer: trainer)) }
     try trainer.masters.settle()
     let beatsPerStep = Double(Pulse.beats - beats) / Double(repeats * batches.count)
     let productSeconds = try replaysProducts ? replay(batches, of: policy.description, workers: workers) : nil
@@ -155,7 +165,8 @@ package struct StepBenchmark {
     var peak = Int64(ProcessMemory.peakBytes ?? 0)
     try communicator.maximum(&peak)
     return Report(
-      median: median, all: measurements, repeats: repeats, rows: pairs.count, globalBatchSize: size,
+      median: median, all: measurements, repeats: repeats, rows: pairs.count, warmupRows: warmup.count,
+      globalBatchSize: size,
       steps: batches.count, loss: setup.objective.name, ranks: communicator.size, threads: setup.threads,
       tokens: pairs.allCounts.reduce(0) { $0 + $1.conversationTokens },
       sharedTokens: pairs.allCounts.reduce(0) { $0 + $1.tokens },
@@ -179,12 +190,18 @@ package struct StepBenchmark {
     return Double(nanoseconds) / 1e9
   }
 
+  /// Rows of every step.
+  private func batches(of pairs: PairList) -> [[Int]] {
+    let size = setup.configuration.globalBatchSize
+    return stride(from: 0, to: pairs.count, by: size).map { Array($0..<min($0 + size, pairs.count)) }
+  }
+
   /// Rows of every step and share.
   private func divide(_ batches: [[Int]]) -> [[[Int]]] {
     batches.map { batch in setup.virtual.divide(batch, costs: batch.map { pairs.counts(at: $0).tokens }) }
   }
 
-  private func measure(_ batches: [[Int]], model: Transformer, trainer: Trainer) throws -> Measurement {
+  private func measure(_ pairs: PairList, _ batches: [[Int]], model: Transformer, trainer: Trainer) throws -> Measurement {
     let communicator = setup.communicator
     let divisions = divide(batches)
     let byRank = divisions.map(setup.virtual.byRank)
