@@ -175,16 +175,16 @@ package struct MemoryFormula: Sendable {
     addRoom("scored", "\(scored) tokens · \(4 * model.width + 2)", scored * (4 * model.width + 2))
     let chunk = min(scored, Self.logitChunk)
     let kept =
-      trains ? min(scored, max((workload.logitBudget ?? model.logitBudget) / (4 * model.vocabularySize), chunk)) : chunk
-    addRoom("logits", "\(kept) tokens · \(model.vocabularySize)", kept * model.vocabularySize)
+      trains ? min(scored, max((workload.logitBudget ?? model.logitBudget) / (4 * model.logitStride), chunk)) : chunk
+    addRoom("logits", "\(kept) tokens · \(model.logitStride)", kept * model.logitStride)
     let workspace =
       Self.workspace(model, longest: workload.longest) + (bytes < 4 ? Self.weightTile(model) : 0)
     if workload.runsReference {
-      let room = tokens * (perToken + 2 * model.width) + scored * (4 * model.width + 2) + chunk * model.vocabularySize
+      let room = tokens * (perToken + 2 * model.width) + scored * (4 * model.width + 2) + chunk * model.logitStride
       addRoom(
         "beside it",
         "(\(tokens) tokens · \(perToken + 2 * model.width) + \(scored) · \(4 * model.width + 2) + \(chunk) · "
-          + "\(model.vocabularySize) + \(workload.threads) threads · \(workspace))",
+          + "\(model.logitStride) + \(workload.threads) threads · \(workspace))",
         room + workload.threads * workspace)
     }
     addRoom("workspace", "\(workload.threads) threads · \(workspace)", workload.threads * workspace)
@@ -245,6 +245,10 @@ package struct MemoryFormula: Sendable {
 }
 
 extension ModelDescription {
+  /// Floats from one token's logits to the next one's. Rows that are whole pages apart would meet in few places of the
+  /// caches, so these are a line further.
+  package var logitStride: Int { vocabularySize % 1024 == 0 ? vocabularySize + 16 : vocabularySize }
+
   /// Bytes of logits that are worth keeping from the forward to the backward pass: making them again costs a fifth of the
   /// head's time, which in small models with large vocabularies is most of a step. No more than the weights in fp32.
   package var logitBudget: Int { max(256 << 20, 4 * bufferCount) }

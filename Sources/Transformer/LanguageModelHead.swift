@@ -34,13 +34,15 @@ struct LanguageModelHead {
 
   private var width: Int { shape.width }
   private var vocabulary: Int { shape.vocabulary }
+  /// Floats from one target's logits to the next one's.
+  private var stride: Int { shape.model.logitStride }
   private var norm: StreamNorm {
     StreamNorm(shape.model, weights, weight: shape.finalNorm, bias: shape.finalNormBias)
   }
   /// Whether logits are more than a product; a cap of 0 is none.
   private var changesLogits: Bool { shape.model.logitScale != 1 || shape.model.logitCap != nil }
   private var cap: Float { shape.model.logitCap ?? 0 }
-  private var keepsLogits: Bool { count * vocabulary <= budget }
+  private var keepsLogits: Bool { count * stride <= budget }
 
   /// States x, normed states and their gradients, [S,D] each.
   private func states(_ index: Int) -> UnsafeMutablePointer<Float> { hidden.pointer + index * count * width }
@@ -52,7 +54,7 @@ struct LanguageModelHead {
   private var policyDivergence: UnsafeMutablePointer<Float> { sums.pointer + 3 * count }
 
   private func chunkLogits(_ chunk: Range<Int>) -> UnsafeMutablePointer<Float> {
-    logits.pointer + (keepsLogits ? chunk.lowerBound * vocabulary : 0)
+    logits.pointer + (keepsLogits ? chunk.lowerBound * stride : 0)
   }
 
   /// Takes the states of a batch's targets, from which ``project(_:into:)`` makes logits.
@@ -69,7 +71,7 @@ struct LanguageModelHead {
     chunks = Panels(count, limit: Self.chunkLimit)
     _ = hidden.reserve(4 * count * width)
     _ = sums.reserve((request.isEmpty ? 2 : 4) * count)
-    _ = logits.reserve(max((keepingLogits && keepsLogits ? count : chunks.size) * vocabulary, width))
+    _ = logits.reserve(max((keepingLogits && keepsLogits ? count : chunks.size) * stride, width))
     for target in 0..<count {
       (states(0) + target * width).update(from: x + Int(batch.targetRows[target]) * width, count: width)
     }
@@ -97,7 +99,7 @@ struct LanguageModelHead {
       result.withPointers { logProbs, squares, fromReference, fromPolicy in
         workers.run(chunk.count) { row, _ in
           let target = chunk.lowerBound + row
-          let values = room + row * vocabulary
+          let values = room + row * stride
           lse[target] = tk_log_sum_exp(values, Int64(vocabulary))
           logProbs[target] = values[Int(batch.targetTokens[target])] - lse[target]
           if let squares {
@@ -107,7 +109,7 @@ struct LanguageModelHead {
           if let other, let reference {
             var divergence: Float = 0
             tk_divergences(
-              values, lse[target], other + row * vocabulary, reference.lse[target], Int64(vocabulary), &divergence,
+              values, lse[target], other + row * stride, reference.lse[target], Int64(vocabulary), &divergence,
               policyDivergence + target)
             fromReference?[target] = divergence
             fromPolicy?[target] = policyDivergence[target]
@@ -123,7 +125,7 @@ struct LanguageModelHead {
     let room = logits.pointer
     project(chunk, into: room)
     workers.run(chunk.count) { row, _ in
-      lse[chunk.lowerBound + row] = tk_log_sum_exp(room + row * vocabulary, Int64(vocabulary))
+      lse[chunk.lowerBound + row] = tk_log_sum_exp(room + row * stride, Int64(vocabulary))
     }
     return room
   }
@@ -134,11 +136,11 @@ struct LanguageModelHead {
     workers.run(tiles.count) { item, worker in
       let tile = tiles[item]
       weights.matrix(shape.head + tile.lowerBound * width, outputs: tile.count, inputs: width, worker: worker)
-        .forward(y: room + tile.lowerBound, x: normed, rows: chunk.count, yStride: vocabulary)
+        .forward(y: room + tile.lowerBound, x: normed, rows: chunk.count, yStride: stride)
     }
     guard changesLogits else { return }
     workers.run(chunk.count) { row, _ in
-      tk_cap_logits(room + row * vocabulary, shape.model.logitScale, cap, Int64(vocabulary))
+      tk_cap_logits(room + row * stride, shape.model.logitScale, cap, Int64(vocabulary))
     }
   }
 
@@ -173,13 +175,14 @@ struct LanguageModelHead {
       workers.run(strips.count + (gradients == nil ? 0 : tiles.count)) { item, worker in
         if item < strips.count {
           weights.matrix(shape.head, outputs: vocabulary, inputs: width, worker: worker).backwardInput(
-            dx: dnormed + chunk.lowerBound * width, dy: room, rows: chunk.count, columns: strips[item])
+            dx: dnormed + chunk.lowerBound * width, dy: room, rows: chunk.count, columns: strips[item],
+            dyStride: stride)
         } else {
           let tile = tiles[item - strips.count]
           MatrixMultiply.backwardWeight(
             dw: gradients! + shape.head + tile.lowerBound * width, dy: room + tile.lowerBound,
             x: states(1) + chunk.lowerBound * width, rows: chunk.count, outputs: tile.count, inputs: width,
-            dyStride: vocabulary)
+            dyStride: stride)
         }
       }
     }
@@ -205,14 +208,14 @@ struct LanguageModelHead {
     let size = Int64(vocabulary)
     workers.run(chunk.count) { row, _ in
       let target = chunk.lowerBound + row
-      let (values, token) = (room + row * vocabulary, Int64(batch.targetTokens[target]))
+      let (values, token) = (room + row * stride, Int64(batch.targetTokens[target]))
       if !coefficients.request.isEmpty {
         var own = tk_statistics(
           log_prob: coefficients.logProbs[target], log_squares: coefficients.logSquares?[target] ?? 0,
           reference_divergence: coefficients.referenceDivergence?[target] ?? 0,
           policy_divergence: coefficients.policyDivergence?[target] ?? 0)
         tk_statistics_backward(
-          values, lse[target], other.map { $0 + row * vocabulary }, other == nil ? 0 : reference!.lse[target], token,
+          values, lse[target], other.map { $0 + row * stride }, other == nil ? 0 : reference!.lse[target], token,
           &own, request.contains(.logSquares) ? logSquares[target] : 0, other == nil ? 0 : policyDivergence[target],
           shape.model.logitScale, cap, size)
       } else if changesLogits {

@@ -17,7 +17,7 @@ struct WeightMatrix {
     y: UnsafeMutablePointer<Float>, x: UnsafePointer<Float>, rows: Int, yStride: Int? = nil, accumulate: Bool = false
   ) {
     forEachStrip(0..<inputs) { strip in
-      forEachTile(strip, outputs: MatrixMultiply.kernels == .own && buffer.floats != nil ? outputs : nil) {
+      forEachTile(strip, outputs: takesWhole ? outputs : nil) {
         first, count, w, stride in
         MatrixMultiply.forward(
           y: y + first, x: x + strip.lowerBound, w: w, rows: rows, outputs: count, inputs: strip.count,
@@ -30,18 +30,24 @@ struct WeightMatrix {
   /// dx[T,K] = dy[T,N]·w, or some columns of it.
   ///
   /// - Parameter columns: of dx and w; all unless said.
-  func backwardInput(dx: UnsafeMutablePointer<Float>, dy: UnsafePointer<Float>, rows: Int, columns: Range<Int>? = nil) {
+  func backwardInput(
+    dx: UnsafeMutablePointer<Float>, dy: UnsafePointer<Float>, rows: Int, columns: Range<Int>? = nil,
+    dyStride: Int? = nil
+  ) {
     let columns = columns ?? 0..<inputs
     func multiply(_ strip: Range<Int>) {
       forEachTile(strip) { first, count, w, stride in
         MatrixMultiply.backwardInput(
           dx: dx + strip.lowerBound, dy: dy + first, w: w, rows: rows, outputs: count, inputs: strip.count,
-          dxStride: inputs, dyStride: outputs, wStride: stride, accumulate: first > 0)
+          dxStride: inputs, dyStride: dyStride ?? outputs, wStride: stride, accumulate: first > 0)
       }
     }
-    // Columns are independent of each other: strips are for the room of widened tiles alone.
-    if buffer.floats == nil { forEachStrip(columns, multiply) } else { multiply(columns) }
+    // In our own products columns are independent of each other: strips are for the room of widened tiles alone.
+    if takesWhole { multiply(columns) } else { forEachStrip(columns, multiply) }
   }
+
+  /// Whether outputs, and an input gradient's columns, need no division: nothing is widened, and bits do not depend on it.
+  private var takesWhole: Bool { MatrixMultiply.kernels == .own && buffer.floats != nil }
 
   /// Calls `body` for strips of about the same size, which tiles have room for.
   private func forEachStrip(_ columns: Range<Int>, _ body: (Range<Int>) -> Void) {

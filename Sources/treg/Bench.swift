@@ -43,7 +43,9 @@ struct BenchStep: ParsableCommand {
 
   func run() throws {
     guard rows > 0, batch > 0, repeats > 0 else { throw TregError.usage("--rows, --batch and --repeats are 1 or more") }
-    guard (0...rows).contains(warmup) else { throw TregError.usage("--warmup \(warmup): expected 0 to \(rows), the rows") }
+    guard (0...rows).contains(warmup) else {
+      throw TregError.usage("--warmup \(warmup): expected 0 to \(rows), the rows")
+    }
     let parsed = try options.parse(
       requiring: ["model", "data"], over: ["--global-batch-size", "\(batch)"],
       otherFlags: ["--rows", "--batch", "--repeats", "--warmup", "--replay", "--guards", "--json"])

@@ -147,7 +147,8 @@ package struct StepBenchmark {
     let model = try communicator.agree { try setup.loadReference(workers: workers) }
     var frozen: Transformer? = model
     let (policy, reference) = try setup.policy(from: &frozen)
-    let trainer = try setup.trainer(of: policy, reference: reference, totalSteps: warmupBatches.count + repeats * batches.count)
+    let trainer = try setup.trainer(
+      of: policy, reference: reference, totalSteps: warmupBatches.count + repeats * batches.count)
     var measurements: [Measurement] = []
     if !warmupBatches.isEmpty { _ = try measure(warmup, warmupBatches, model: model, trainer: trainer) }
     let beats = Pulse.beats
@@ -166,8 +167,8 @@ package struct StepBenchmark {
     try communicator.maximum(&peak)
     return Report(
       median: median, all: measurements, repeats: repeats, rows: pairs.count, warmupRows: warmup.count,
-      globalBatchSize: size,
-      steps: batches.count, loss: setup.objective.name, ranks: communicator.size, threads: setup.threads,
+      globalBatchSize: size, steps: batches.count, loss: setup.objective.name, ranks: communicator.size,
+      threads: setup.threads,
       tokens: pairs.allCounts.reduce(0) { $0 + $1.conversationTokens },
       sharedTokens: pairs.allCounts.reduce(0) { $0 + $1.tokens },
       peakMemory: peak > 0 ? Int(peak) : nil, productSeconds: productSeconds, guards: guards)
@@ -201,7 +202,9 @@ package struct StepBenchmark {
     batches.map { batch in setup.virtual.divide(batch, costs: batch.map { pairs.counts(at: $0).tokens }) }
   }
 
-  private func measure(_ pairs: PairList, _ batches: [[Int]], model: Transformer, trainer: Trainer) throws -> Measurement {
+  private func measure(_ pairs: PairList, _ batches: [[Int]], model: Transformer, trainer: Trainer) throws
+    -> Measurement
+  {
     let communicator = setup.communicator
     let divisions = divide(batches)
     let byRank = divisions.map(setup.virtual.byRank)
