@@ -57,7 +57,7 @@ def parse():
     parser.add_argument("--rows", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--global-batch", type=int, default=8, help="pairs of an optimizer step, for all")
-    parser.add_argument("--warmup", type=int, help="rows of untimed steps before, for all; default: one step; 0: none")
+    parser.add_argument("--warmup", type=int, help="rows of untimed steps before, for all; default: one step where --rows has a whole one; 0: none")
     parser.add_argument("--threads", type=int, default=0, help="of every program; 0: one for each core")
     parser.add_argument("--batch-sizes", type=numbers, default=[1, 2, 4], help="of TRL")
     parser.add_argument("--torch-batch-sizes", type=numbers, default=[1, 4], help="pairs that the PyTorch step packs")
@@ -75,9 +75,9 @@ def parse():
         options.batch_sizes, options.torch_batch_sizes, options.scoring_batch_sizes = [1], [1], [1]
         options.long_lengths, options.long_layers = [1024, 1536, 2048], 2
     if options.warmup is None:
-        options.warmup = min(options.global_batch, options.rows)
-    if options.warmup % options.global_batch and options.warmup != options.rows:
-        parser.error(f"--warmup {options.warmup}: expected whole steps of {options.global_batch} pairs, or none")
+        options.warmup = options.global_batch if options.global_batch <= options.rows else 0
+    if options.warmup % max(1, options.global_batch) or not 0 <= options.warmup <= options.rows:
+        parser.error(f"--warmup {options.warmup}: expected whole steps of {options.global_batch} pairs, {options.rows} at most")
     if min(options.rows, options.repeats, options.global_batch) < 1:
         parser.error("--rows, --repeats and --global-batch are 1 or more")
     names = [section.name for section in SECTIONS]
