@@ -11,6 +11,10 @@
 #include "ckernels.h"
 #include "cpulse.h"
 
+/// A Swift closure of the type (Int, Int) -> Void: its code, and the context that goes with it.
+typedef __attribute__((swiftcall)) void tk_body(
+  intptr_t item, intptr_t worker, __attribute__((swift_context)) void *context);
+
 struct tk_pool {
   int32_t threads;
   pthread_t *handles;
@@ -21,7 +25,7 @@ struct tk_pool {
   _Atomic int32_t busy;
   _Atomic bool ends;
   int64_t items;
-  void (*body)(void *, int64_t, int32_t);
+  tk_body *body;
   void *context;
 };
 
@@ -44,7 +48,7 @@ static void tk_work(tk_pool *pool, int32_t worker) {
   for (;;) {
     int64_t item = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
     if (item >= pool->items) return;
-    pool->body(pool->context, item, worker);
+    pool->body(item, worker, pool->context);
     // One thread's items tell as much as all, and the counter stays in one core's cache.
     if (worker == 0) pulse_beat();
   }
@@ -116,10 +120,15 @@ void tk_pool_destroy(tk_pool *pool) {
   free(pool);
 }
 
-void tk_pool_run(tk_pool *pool, int64_t items, void (*body)(void *, int64_t, int32_t), void *context) {
+/// Calls body(item, worker) once for every item below `items`, in any order, on the pool's threads, and returns when all
+/// are done. Workers are numbered from 0; the caller is worker 0. Not reentrant.
+///
+/// Swift calls it as a function that takes a closure: one that does not escape may be handed to C in no other way without
+/// being copied to the heap first, in every call.
+__attribute__((swiftcall)) void tk_pool_run(tk_pool *pool, intptr_t items, tk_body *body, void *context) {
   if (pool->threads == 1 || items <= 1) {
     for (int64_t item = 0; item < items; item++) {
-      body(context, item, 0);
+      body(item, 0, context);
       pulse_beat();
     }
     return;

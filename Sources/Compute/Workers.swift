@@ -25,26 +25,18 @@ package final class Workers: @unchecked Sendable {
   /// Calls `body(item, worker)` for every item below `count`, in any order, and returns when all are done.
   /// `worker` is below ``threads`` and tells scratch memory apart. Not reentrant.
   package func run(_ count: Int, _ body: (_ item: Int, _ worker: Int) -> Void) {
-    withoutActuallyEscaping(body) { body in
-      var job = Job(body: body, interlude: interlude)
-      withUnsafeMutablePointer(to: &job) { job in
-        tk_pool_run(
-          pool, Int64(count),
-          { context, item, worker in
-            let job = context!.assumingMemoryBound(to: Job.self)
-            job.pointee.body(Int(item), Int(worker))
-            if worker == 0 { job.pointee.interlude?() }
-          }, job)
-      }
+    guard let interlude else { return poolRun(pool, count, body) }
+    poolRun(pool, count) { item, worker in
+      body(item, worker)
+      if worker == 0 { interlude() }
     }
   }
-
-  /// What the pool's threads are handed; a struct, as a closure alone would be wrapped anew behind a generic pointer.
-  private struct Job {
-    let body: (Int, Int) -> Void
-    let interlude: (() -> Void)?
-  }
 }
+
+/// `tk_pool_run` of CKernels, which knows how Swift hands over a closure. A pass of a model comes here hundreds of times;
+/// behind a C pointer the closure, which does not escape, would have to be copied to the heap each time.
+@_silgen_name("tk_pool_run")
+private func poolRun(_ pool: OpaquePointer, _ count: Int, _ body: (_ item: Int, _ worker: Int) -> Void)
 
 /// `count` things cut into panels of equal size, `limit` at most: a function of `count` alone, so that results do not
 /// depend on the number of threads.

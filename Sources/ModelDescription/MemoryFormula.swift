@@ -12,12 +12,12 @@
 ///     masters      4 M / D                                        training of weights of two bytes
 ///     saving       4 W + 8 M / C                                  copies that checkpoints are written from while training goes on
 ///     reference    b N                                            when a second model is kept
-///     beside it    4 (T (k + 2 h) + S (4 h + 2) + 192 V + w)      when the reference runs beside the trained model
+///     beside it    4 (T (k + 2 h) + S (4 h + 2) + 384 V + w)      when the reference runs beside the trained model
 ///     activations  4 T (L k + 2 h)                                training; scoring keeps one layer
 ///                  4 T ((L + 2) h + k)                            training that makes them again
 ///     backward     4 T b                                          training: gradients inside one layer
 ///     scored       4 S (4 h + 2)                                  states of scored tokens, and their gradients
-///     logits       4 S V                                          training, while they fit a budget; else of 192 tokens
+///     logits       4 S V                                          training, while they fit a budget; else of 384 tokens
 ///     workspace    4 · threads · w                                attention's scores, or a panel of the MLP; a widened tile
 ///     scores       12 S' + 344 R'                                 training with scores of a frozen model, of rows that a rank holds
 ///     process      program, libraries, their threads' buffers, tokenizer, rows
@@ -221,7 +221,7 @@ package struct MemoryFormula: Sendable {
   private static let bytesPerScoredRow = 6 * 48 + 56
 
   /// Tokens whose logits are made together.
-  private static let logitChunk = 384
+  package static let logitChunk = 384
 
   /// Elements that one thread needs: attention's block of 192 stacked query rows or so against a whole path, or a panel of
   /// 384 tokens inside the MLP.

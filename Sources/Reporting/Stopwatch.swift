@@ -26,12 +26,17 @@ package enum ProcessMemory {
   private static func field(_ name: String) -> Int? {
     guard let file = fopen("/proc/self/status", "r") else { return nil }
     defer { fclose(file) }
-    var line = [CChar](repeating: 0, count: 256)
-    while fgets(&line, Int32(line.count), file) != nil {
-      let words = line.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }.split(
-        whereSeparator: \.isWhitespace)
-      if words.first == name[...], words.count > 1, let kilobytes = Int(words[1]) { return kilobytes * 1024 }
+    // Asked in every step: lines are looked at where they are read.
+    return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { line in
+      let start = line.baseAddress!
+      while fgets(start, Int32(line.count), file) != nil {
+        guard strncmp(start, name, name.utf8.count) == 0 else { continue }
+        let value = start + name.utf8.count
+        var end: UnsafeMutablePointer<CChar>?
+        let kilobytes = strtol(value, &end, 10)
+        return end == value ? nil : kilobytes * 1024
+      }
+      return nil
     }
-    return nil
   }
 }

@@ -31,6 +31,8 @@ struct Activations {
   private let threads: Int
   /// The adapters' largest rank, and elements of a token that their backward pass works in; 0 where there are none.
   private let adapterRank, adapterPerToken: Int
+  /// Of the layer at hand.
+  let products = WeightGradientList()
 
   /// Rows of the largest token panel.
   static let panelLimit = 384

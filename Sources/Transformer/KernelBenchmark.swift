@@ -113,6 +113,10 @@ package struct KernelBenchmark {
     let batch = PackedBatch([
       TokenTree([ScoredSequence(tokens: [Int32](repeating: 0, count: tokens), scored: tokens - 1..<tokens)])
     ])
+    var forwardItems: [TreeAttention.ForwardItem] = []
+    var backwardItems: [TreeAttention.BackwardItem] = []
+    attention.listForward(batch, in: &forwardItems)
+    attention.listBackward(batch, in: &backwardItems)
     let scratch = attention.scratchCount(longest: tokens)
     let qkv = tokens * shape.qkvWidth
     let output = tokens * shape.queryWidth
@@ -121,7 +125,7 @@ package struct KernelBenchmark {
       "attention forward, \(tokens) tokens", floats: qkv + output + shape.heads * tokens + scratch,
       work: .operations(2 * triangle)
     ) { memory in
-      for item in attention.forwardItems(batch) {
+      for item in forwardItems {
         attention.forward(
           item: item, traits, batch: batch, output: memory + qkv, lse: memory + qkv + output, qkv: memory,
           memory: memory + qkv + output + shape.heads * tokens, longest: tokens)
@@ -134,7 +138,7 @@ package struct KernelBenchmark {
       let lse = memory + 2 * qkv + 2 * output
       // Probabilities stay far below 1 with a large sum.
       lse.update(repeating: 8, count: shape.heads * tokens)
-      for item in attention.backwardItems(batch) {
+      for item in backwardItems {
         attention.backward(
           item: item, traits, batch: batch, dqkv: memory + qkv, doutput: memory + 2 * qkv,
           output: memory + 2 * qkv + output,

@@ -1,5 +1,6 @@
 import CKernels
 import Compute
+import ModelDescription
 
 /// The last norm and the projection to the vocabulary, at scored positions only and in chunks of them.
 ///
@@ -8,8 +9,6 @@ import Compute
 /// Logits are kept for the backward pass while they fit the budget, and made again beyond it. Other statistics of the same
 /// logits are ``TargetStatistics``; those against a reference take its logits chunk by chunk, and again on the way back.
 struct LanguageModelHead {
-  /// Targets whose logits are made together.
-  static let chunkLimit = 384
   /// Rows of the vocabulary that one item handles.
   private static let vocabularyTile = 2048
   /// Floats of logits that may be kept between forward and backward.
@@ -21,7 +20,7 @@ struct LanguageModelHead {
   private var hidden = Scratch()
   private var logits = Scratch()
   private var sums = Scratch()
-  private var chunks = Panels(0, limit: chunkLimit)
+  private var chunks = Panels(0, limit: MemoryFormula.logitChunk)
   private var count = 0
   private var request: StatisticRequest = []
 
@@ -68,7 +67,7 @@ struct LanguageModelHead {
     count = batch.targetCount
     self.request = request
     guard count > 0 else { return }
-    chunks = Panels(count, limit: Self.chunkLimit)
+    chunks = Panels(count, limit: MemoryFormula.logitChunk)
     _ = hidden.reserve(4 * count * width)
     _ = sums.reserve((request.isEmpty ? 2 : 4) * count)
     _ = logits.reserve(max((keepingLogits && keepsLogits ? count : chunks.size) * stride, width))

@@ -52,7 +52,7 @@ struct Layer {
   /// - Parameter isAgain: only `kept` is wanted; what is in `y` does not matter.
   func forward(
     _ batch: PackedBatch, kept: Activations.Layer, y: UnsafeMutablePointer<Float>, room: Activations,
-    rotary: Rotation?, attentionItems: [(segment: Int, start: Int, head: Int)], isAgain: Bool = false
+    rotary: Rotation?, attentionItems: [TreeAttention.ForwardItem], isAgain: Bool = false
   ) {
     workers.run(room.panels.count) { item, worker in
       projectQueries(
@@ -165,7 +165,7 @@ struct Layer {
   /// weights, or of its adapter's where it has one, to `gradients`.
   func backward(
     _ batch: PackedBatch, kept: Activations.Layer, gradients: UnsafeMutablePointer<Float>, room: Activations,
-    rotary: Rotation?, attentionItems: [(tree: Int, head: Int)]
+    rotary: Rotation?, attentionItems: [TreeAttention.BackwardItem]
   ) {
     let work = room.backwardRoom
     let tokens = batch.tokenCount
@@ -176,10 +176,10 @@ struct Layer {
         room.panels[item], kept: kept, work: work, memory: room.desk(worker), worker: worker, sums: sums)
     }
 
-    let products = mixGradients(kept: kept, work: work, gradients: gradients)
+    let products = room.products
+    listMixGradients(in: products, kept: kept, work: work, gradients: gradients)
     // Attention's items are few and long, the weight gradients' many and short: together they fill all threads.
-    let tiles = products.map(\.tileCount).reduce(0, +)
-    workers.run(attentionItems.count + tiles) { item, worker in
+    workers.run(attentionItems.count + products.tileCount) { item, worker in
       if item < attentionItems.count {
         attention.backward(
           item: attentionItems[item], weights.attention, batch: batch, dqkv: work.dqkv, doutput: work.dattention,
@@ -194,48 +194,53 @@ struct Layer {
         sums: sums)
     }
     let input = attentionNorm == nil ? kept.input : work.normed
-    let queries: [WeightGradient]
+    products.removeAll()
     if let adapter {
-      queries = adapter.gradients(
-        .queryKeyValue, dy: work.dqkv, width: shape.qkvWidth, x: input, gradients: gradients, room: work.adapter)
+      adapter.appendGradients(
+        .queryKeyValue, dy: work.dqkv, width: shape.qkvWidth, x: input, gradients: gradients, room: work.adapter,
+        to: products)
     } else {
       sums.addToGradients()
-      queries = [
+      products.append(
         WeightGradient(
           gradients + weights.qkv, bias: weights.qkvBias.map { gradients + $0 }, dy: work.dqkv, x: input,
-          outputs: shape.qkvWidth, inputs: width, tileLimit: 96)
-      ]
+          outputs: shape.qkvWidth, inputs: width, tileLimit: 96))
     }
-    workers.run(queries.map(\.tileCount).reduce(0, +)) { item, _ in queries.add(tile: item, rows: tokens) }
+    workers.run(products.tileCount) { item, _ in products.add(tile: item, rows: tokens) }
   }
 
-  /// The products that make weight gradients of all that stands behind attention.
-  private func mixGradients(
-    kept: Activations.Layer, work: Activations.Backward, gradients: UnsafeMutablePointer<Float>
-  ) -> [WeightGradient] {
+  /// Lists the products that make weight gradients of all that stands behind attention.
+  private func listMixGradients(
+    in products: WeightGradientList, kept: Activations.Layer, work: Activations.Backward,
+    gradients: UnsafeMutablePointer<Float>
+  ) {
+    products.removeAll()
     let mlpInput = mlpNorm == nil ? kept.middle : work.normed
     if let adapter {
-      return adapter.gradients(
-        .mlpOutput, dy: work.mlpBranch, width: width, x: work.product, gradients: gradients, room: work.adapter)
-        + adapter.gradients(
-          .mlpInput, dy: work.mlpInput, width: shape.mlpInputWidth, x: mlpInput, gradients: gradients,
-          room: work.adapter)
-        + adapter.gradients(
-          .attentionOutput, dy: work.attentionBranch, width: width, x: kept.attention, gradients: gradients,
-          room: work.adapter)
+      adapter.appendGradients(
+        .mlpOutput, dy: work.mlpBranch, width: width, x: work.product, gradients: gradients, room: work.adapter,
+        to: products)
+      adapter.appendGradients(
+        .mlpInput, dy: work.mlpInput, width: shape.mlpInputWidth, x: mlpInput, gradients: gradients,
+        room: work.adapter, to: products)
+      adapter.appendGradients(
+        .attentionOutput, dy: work.attentionBranch, width: width, x: kept.attention, gradients: gradients,
+        room: work.adapter, to: products)
+      return
     }
     func gradient(_ offset: Int?) -> UnsafeMutablePointer<Float>? { offset.map { gradients + $0 } }
-    return [
+    products.append(
       WeightGradient(
         gradients + weights.mlpOutput, bias: gradient(weights.mlpOutputBias), dy: work.mlpBranch, x: work.product,
-        outputs: width, inputs: shape.mlpWidth),
+        outputs: width, inputs: shape.mlpWidth))
+    products.append(
       WeightGradient(
         gradients + weights.mlpInput, bias: gradient(weights.mlpInputBias), dy: work.mlpInput, x: mlpInput,
-        outputs: shape.mlpInputWidth, inputs: width),
+        outputs: shape.mlpInputWidth, inputs: width))
+    products.append(
       WeightGradient(
         gradients + weights.output, bias: gradient(weights.outputBias), dy: work.attentionBranch, x: kept.attention,
-        outputs: width, inputs: shape.queryWidth),
-    ]
+        outputs: width, inputs: shape.queryWidth))
   }
 
   /// Through the MLP and its norms, and into the attention's output.

@@ -99,22 +99,22 @@ struct LayerAdapter {
     }
   }
 
-  /// The products that add to the gradients of A and B.
+  /// Appends the products that add to the gradients of A and B.
   ///
   /// - Parameters:
   ///   - dy, x: of all tokens; rows of dy are `width` floats apart.
   ///   - gradients: laid out as the values.
-  func gradients(
+  func appendGradients(
     _ role: Parameter.Role, dy: UnsafePointer<Float>, width: Int, x: UnsafePointer<Float>,
-    gradients: UnsafeMutablePointer<Float>, room: Room
-  ) -> [WeightGradient] {
-    terms.filter { $0.role == role }.flatMap { term in
-      [
+    gradients: UnsafeMutablePointer<Float>, room: Room, to products: WeightGradientList
+  ) {
+    for term in terms where term.role == role {
+      products.append(
         WeightGradient(
           gradients + term.b, dy: dy + term.outputs.lowerBound, x: h(term, room), outputs: term.outputs.count,
-          inputs: term.rank, dyStride: width),
-        WeightGradient(gradients + term.a, dy: dh(term, room), x: x, outputs: term.rank, inputs: term.inputs),
-      ]
+          inputs: term.rank, dyStride: width))
+      products.append(
+        WeightGradient(gradients + term.a, dy: dh(term, room), x: x, outputs: term.rank, inputs: term.inputs))
     }
   }
 }

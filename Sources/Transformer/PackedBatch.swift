@@ -6,8 +6,9 @@ package struct PackedBatch: Sendable {
   package struct Segment: Sendable {
     /// Where the segment's tokens stand in the batch.
     package let tokens: Range<Int>
-    /// Runs of packed tokens that come before it on the path from the root, in order; neighbours are merged.
-    package let context: [Range<Int>]
+    /// Where the runs of packed tokens that come before it on the path from the root stand in ``PackedBatch/contextRuns``,
+    /// in order; neighbours are merged.
+    package let context: Range<Int>
     /// Tokens in ``context``.
     package let contextCount: Int
   }
@@ -19,53 +20,73 @@ package struct PackedBatch: Sendable {
   /// Each token's ``TokenTree/Segment/regime``, T; nil while all are 0.
   package private(set) var regimes: [Int]?
   package private(set) var segments: [Segment] = []
+  /// The runs that segments attend to, one segment's after the other's.
+  package private(set) var contextRuns: [Range<Int>] = []
   /// Segments of each tree; trees do not see each other.
   package private(set) var treeSegments: [Range<Int>] = []
   /// For each target the packed token that predicts it, S.
   package private(set) var targetRows: [Int32] = []
   /// For each target its id, S.
   package private(set) var targetTokens: [Int32] = []
-  private var targetRanges: [[Range<Int>]] = []
+  /// Where each tree's sequences begin in ``targetRanges``.
+  private var firstSequences: [Int] = []
+  private var targetRanges: [Range<Int>] = []
 
   package init(_ trees: [TokenTree]) {
+    let tokenCount = trees.reduce(0) { $0 + $1.tokenCount }
+    let targetCount = trees.reduce(0) { $0 + $1.targets.count }
+    let segmentCount = trees.reduce(0) { $0 + $1.segments.count }
+    tokens.reserveCapacity(tokenCount)
+    positions.reserveCapacity(tokenCount)
+    targetRows.reserveCapacity(targetCount)
+    targetTokens.reserveCapacity(targetCount)
+    segments.reserveCapacity(segmentCount)
+    // Few segments have more than one.
+    contextRuns.reserveCapacity(2 * segmentCount)
+    treeSegments.reserveCapacity(trees.count)
+    firstSequences.reserveCapacity(trees.count)
+    targetRanges.reserveCapacity(trees.reduce(0) { $0 + $1.targetRanges.count })
     for tree in trees { append(tree) }
   }
 
   /// Where the scored tokens of a tree's sequence stand among the batch's targets.
-  package func targets(tree: Int, sequence: Int) -> Range<Int> { targetRanges[tree][sequence] }
+  package func targets(tree: Int, sequence: Int) -> Range<Int> { targetRanges[firstSequences[tree] + sequence] }
 
   package var tokenCount: Int { tokens.count }
   package var targetCount: Int { targetRows.count }
   /// Tokens of the longest path from a root to a leaf.
-  package var longestPath: Int { segments.map { $0.contextCount + $0.tokens.count }.max() ?? 0 }
+  package var longestPath: Int { segments.reduce(0) { max($0, $1.contextCount + $1.tokens.count) } }
 
   private mutating func append(_ tree: TokenTree) {
-    let firstSegment = segments.count
+    let (firstSegment, firstToken, firstTarget) = (segments.count, tokens.count, targetRows.count)
     for segment in tree.segments {
-      var context: [Range<Int>] = []
+      let firstRun = contextRuns.count
       if let parent = segment.parent {
         let above = segments[firstSegment + parent]
-        context = above.context
-        if let last = context.last, last.upperBound == above.tokens.lowerBound {
-          context[context.count - 1] = last.lowerBound..<above.tokens.upperBound
+        for run in above.context { contextRuns.append(contextRuns[run]) }
+        if contextRuns.count > firstRun, contextRuns.last!.upperBound == above.tokens.lowerBound {
+          contextRuns[contextRuns.count - 1] = contextRuns.last!.lowerBound..<above.tokens.upperBound
         } else {
-          context.append(above.tokens)
+          contextRuns.append(above.tokens)
         }
       }
       segments.append(
         Segment(
-          tokens: tokens.count..<tokens.count + segment.tokens.count, context: context, contextCount: segment.position))
-      if segment.regime != 0, regimes == nil { regimes = [Int](repeating: 0, count: tokens.count) }
+          tokens: firstToken + segment.tokens.lowerBound..<firstToken + segment.tokens.upperBound,
+          context: firstRun..<contextRuns.count, contextCount: segment.position))
+      if segment.regime != 0, regimes == nil { regimes = [Int](repeating: 0, count: positions.count) }
       regimes?.append(contentsOf: repeatElement(segment.regime, count: segment.tokens.count))
-      for offset in segment.tokens.indices { positions.append(Int32(segment.position + offset)) }
-      tokens += segment.tokens
+      for offset in 0..<segment.tokens.count { positions.append(Int32(segment.position + offset)) }
     }
+    tokens += tree.tokens
     treeSegments.append(firstSegment..<segments.count)
-    let firstTarget = targetRows.count
     for target in tree.targets {
       targetRows.append(Int32(segments[firstSegment + target.segment].tokens.lowerBound + target.offset))
       targetTokens.append(target.token)
     }
-    targetRanges.append(tree.targetRanges.map { $0.lowerBound + firstTarget..<$0.upperBound + firstTarget })
+    firstSequences.append(targetRanges.count)
+    for range in tree.targetRanges {
+      targetRanges.append(range.lowerBound + firstTarget..<range.upperBound + firstTarget)
+    }
   }
 }

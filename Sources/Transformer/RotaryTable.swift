@@ -18,6 +18,7 @@ struct RotaryTable {
   private(set) var sine = FloatBuffer(count: 0)
   /// Packed tokens' rows where some are not their positions.
   private(set) var rows: [Int32]?
+  private static let plain = [0]
 
   init(_ rope: Rope, dimension: Int) {
     self.rope = rope
@@ -26,12 +27,15 @@ struct RotaryTable {
 
   /// Makes the table fit a batch, and ``rows`` with it.
   mutating func reserve(_ batch: PackedBatch) {
-    let wanted = batch.regimes.map { regimes in Array(Set(regimes.map { rope.regime(length: $0) })).sorted() } ?? [0]
-    reserve(positions: batch.longestPath, regimes: wanted.first == 0 ? wanted : [0] + wanted)
-    rows = batch.regimes.map { regimes in
-      zip(regimes, batch.positions).map { regime, position in
-        Int32(self.regimes.firstIndex(of: rope.regime(length: regime))! * length) + position
-      }
+    guard let lengths = batch.regimes else {
+      reserve(positions: batch.longestPath, regimes: Self.plain)
+      rows = nil
+      return
+    }
+    let wanted = Set(lengths.map { rope.regime(length: $0) }).union(Self.plain).sorted()
+    reserve(positions: batch.longestPath, regimes: wanted)
+    rows = zip(lengths, batch.positions).map { length, position in
+      Int32(regimes.firstIndex(of: rope.regime(length: length))! * self.length) + position
     }
   }
 

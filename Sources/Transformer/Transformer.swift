@@ -34,6 +34,11 @@ package final class Transformer {
   private var head: LanguageModelHead
   private var referenceHead: LanguageModelHead?
   private var awaitsBackward = false
+  /// Where each layer's trained weights stand.
+  private let layerRanges: [Range<Int>]
+  /// Of the pass at hand; their room stays.
+  private var forwardItems: [TreeAttention.ForwardItem] = []
+  private var backwardItems: [TreeAttention.BackwardItem] = []
 
   /// - Parameters:
   ///   - adapter: is added to the model's projections; the model's own weights then get no gradient.
@@ -64,6 +69,7 @@ package final class Transformer {
         adapter: adapter.map { LayerAdapter($0.layout, values: $0.values.pointer, layer: index) },
         normTargets: NormSums.targets(of: offsets, in: shape))
     }
+    layerRanges = Self.layerRanges(of: shape, adapter: adapter?.layout)
     rotary = description.ropes.map { RotaryTable($0, dimension: description.rotaryDimension) }
     room = Activations(
       shape: shape, attention: attention, threads: workers.threads, lowRank: adapter?.layout)
@@ -140,15 +146,14 @@ package final class Transformer {
         }
       }
     }
-    let rotations = rotary.map { Rotation($0, batch, shape: shape) }
-    let items = attention.forwardItems(batch)
+    attention.listForward(batch, in: &forwardItems)
     defer { Pulse.enter(layer: nil) }
     for (index, layer) in layers.enumerated() {
       if !arriving.isEmpty { awaitWeights?(arriving[index]) }
       Pulse.enter(layer: index)
       layer.forward(
         batch, kept: room.layer(index, kept: forBackward), y: room.input(index + 1, kept: forBackward), room: room,
-        rotary: layer.weights.rope.map { rotations[$0] }, attentionItems: items)
+        rotary: rotation(of: layer, batch), attentionItems: forwardItems)
     }
     if let last = arriving.last { awaitWeights?(0..<last.lowerBound) }
     return room.input(layers.count, kept: forBackward)
@@ -191,20 +196,18 @@ package final class Transformer {
     if done > 0 { finished(0..<done) }
     let end = lookups == nil ? trained.bufferCount : lookupRange!.lowerBound
     if end < trained.bufferCount { finished(end..<trained.bufferCount) }
-    let rotations = rotary.map { Rotation($0, batch, shape: shape) }
-    let items = attention.backwardItems(batch)
-    let itemsAgain = room.recomputes ? attention.forwardItems(batch) : []
+    attention.listBackward(batch, in: &backwardItems)
     for (index, layer) in layers.enumerated().reversed() {
       Pulse.enter(layer: index)
       let kept = room.layer(index, kept: true)
       if room.recomputes {
         layer.forward(
           batch, kept: kept, y: room.input(layers.count, kept: true), room: room,
-          rotary: layer.weights.rope.map { rotations[$0] }, attentionItems: itemsAgain, isAgain: true)
+          rotary: rotation(of: layer, batch), attentionItems: forwardItems, isAgain: true)
       }
       layer.backward(
         batch, kept: kept, gradients: gradients.pointer, room: room,
-        rotary: layer.weights.rope.map { rotations[$0] }, attentionItems: items)
+        rotary: rotation(of: layer, batch), attentionItems: backwardItems)
       if ranges[index].upperBound > done { finished(done..<ranges[index].upperBound) }
       done = max(done, ranges[index].upperBound)
     }
@@ -213,14 +216,17 @@ package final class Transformer {
     if done < end { finished(done..<end) }
   }
 
+  private func rotation(of layer: Layer, _ batch: PackedBatch) -> Rotation? {
+    layer.weights.rope.map { Rotation(rotary[$0], batch, shape: shape) }
+  }
+
   /// The end of ``trained`` that the embedding takes up; nil where it does not train.
   package var lookupRange: Range<Int>? { adapter == nil ? shape.embedding..<trained.bufferCount : nil }
 
-  /// Where each layer's trained weights stand.
-  private var layerRanges: [Range<Int>] {
+  private static func layerRanges(of shape: ModelShape, adapter: LowRankLayout?) -> [Range<Int>] {
     guard let adapter else { return shape.layers.map(\.range) }
-    var ranges = [Range<Int>](repeating: 0..<0, count: layers.count)
-    for projection in adapter.layout.projections {
+    var ranges = [Range<Int>](repeating: 0..<0, count: shape.layers.count)
+    for projection in adapter.projections {
       let (own, known) = (projection.a.offset..<projection.b.range.upperBound, ranges[projection.layer])
       ranges[projection.layer] = known.isEmpty ? own : known.lowerBound..<own.upperBound
     }

@@ -61,15 +61,19 @@ struct TreeAttention {
     }
   }
 
-  /// Items of ``forward``: the blocks of all segments times the key heads.
-  func forwardItems(_ batch: PackedBatch) -> [(segment: Int, start: Int, head: Int)] {
-    var items: [(segment: Int, start: Int, head: Int)] = []
+  /// One block of queries and one key head.
+  typealias ForwardItem = (segment: Int, start: Int, head: Int)
+  /// One tree and one key head, and what the item costs.
+  typealias BackwardItem = (tree: Int, head: Int, cost: Int)
+
+  /// Lists the items of ``forward``: the blocks of all segments times the key heads.
+  func listForward(_ batch: PackedBatch, in items: inout [ForwardItem]) {
+    items.removeAll(keepingCapacity: true)
     for (index, segment) in batch.segments.enumerated() {
       for start in stride(from: 0, to: segment.tokens.count, by: blockTokens) {
         for head in 0..<keyValueHeads { items.append((index, start, head)) }
       }
     }
-    return items
   }
 
   private func stride(from: Int, to: Int, by: Int) -> StrideTo<Int> { Swift.stride(from: from, to: to, by: by) }
@@ -82,7 +86,7 @@ struct TreeAttention {
   ///   - qkv: [T, (heads + 2 keyValueHeads) · headWidth], rotated.
   ///   - memory: ``scratchCount(longest:)`` floats.
   func forward(
-    item: (segment: Int, start: Int, head: Int), _ traits: Traits, batch: PackedBatch,
+    item: ForwardItem, _ traits: Traits, batch: PackedBatch,
     output: UnsafeMutablePointer<Float>, lse: UnsafeMutablePointer<Float>, qkv: UnsafePointer<Float>,
     memory: UnsafeMutablePointer<Float>, longest: Int
   ) {
@@ -95,7 +99,7 @@ struct TreeAttention {
     let position = segment.contextCount + item.start
     let lowest = firstSeen(from: position, traits)
     let columns = position + count - lowest
-    forEachRun(segment, from: lowest, upTo: item.start + count) { run, column in
+    forEachRun(segment, of: batch, from: lowest, upTo: item.start + count) { run, column in
       MatrixMultiply.forward(
         y: desk.scores + column, x: desk.query, w: key(qkv, run.lowerBound, item.head), rows: rows, outputs: run.count,
         inputs: headWidth, yStride: columns, wStride: stride)
@@ -103,7 +107,7 @@ struct TreeAttention {
     tk_softmax_causal(
       desk.scores, desk.lse, desk.inverse, traits.scale, traits.cap, Int64(group), Int64(count), Int64(columns),
       Int64(position + 1 - lowest), Int64(traits.window ?? 0))
-    forEachRun(segment, from: lowest, upTo: item.start + count) { run, column in
+    forEachRun(segment, of: batch, from: lowest, upTo: item.start + count) { run, column in
       MatrixMultiply.backwardInput(
         dx: desk.result, dy: desk.scores + column, w: value(qkv, run.lowerBound, item.head), rows: rows,
         outputs: run.count, inputs: headWidth, dyStride: columns, wStride: stride, accumulate: column > 0)
@@ -131,16 +135,18 @@ struct TreeAttention {
     }
   }
 
-  /// Items of ``backward``: trees times key heads, the costliest first. An item owns the gradients of its keys and values.
-  func backwardItems(_ batch: PackedBatch) -> [(tree: Int, head: Int)] {
-    let costs = batch.treeSegments.map { segments in
-      segments.reduce(0) { sum, index in
+  /// Lists the items of ``backward``: trees times key heads, the costliest first. An item owns the gradients of its keys
+  /// and values.
+  func listBackward(_ batch: PackedBatch, in items: inout [BackwardItem]) {
+    items.removeAll(keepingCapacity: true)
+    for (tree, segments) in batch.treeSegments.enumerated() {
+      let cost = segments.reduce(0) { sum, index in
         let segment = batch.segments[index]
         return sum + segment.tokens.count * (2 * segment.contextCount + segment.tokens.count)
       }
+      for head in 0..<keyValueHeads { items.append((tree, head, cost)) }
     }
-    let trees = costs.indices.sorted { (costs[$0], $1) > (costs[$1], $0) }
-    return trees.flatMap { tree in (0..<keyValueHeads).map { (tree: tree, head: $0) } }
+    items.sort { ($0.cost, $1.tree, $1.head) > ($1.cost, $0.tree, $0.head) }
   }
 
   /// One item of the backward pass: writes the gradient of the tree's queries, keys and values of one key head.
@@ -149,7 +155,7 @@ struct TreeAttention {
   ///   - dqkv: shaped as `qkv`; the item's columns are overwritten. Gradients of rotated queries and keys.
   ///   - doutput, output: [T, heads · headWidth].
   func backward(
-    item: (tree: Int, head: Int), _ traits: Traits, batch: PackedBatch, dqkv: UnsafeMutablePointer<Float>,
+    item: BackwardItem, _ traits: Traits, batch: PackedBatch, dqkv: UnsafeMutablePointer<Float>,
     doutput: UnsafePointer<Float>,
     output: UnsafePointer<Float>, lse: UnsafePointer<Float>, qkv: UnsafePointer<Float>,
     memory: UnsafeMutablePointer<Float>, longest: Int
@@ -196,7 +202,7 @@ struct TreeAttention {
         desk.lse[h * count + i] = lse[(head * group + h) * batch.tokenCount + first + i]
       }
     }
-    forEachRun(segment, from: lowest, upTo: block.start + count) { run, place in
+    forEachRun(segment, of: batch, from: lowest, upTo: block.start + count) { run, place in
       MatrixMultiply.forward(
         y: desk.scores + place, x: desk.query, w: key(qkv, run.lowerBound, head), rows: rows, outputs: run.count,
         inputs: headWidth, yStride: columns, wStride: stride)
@@ -207,7 +213,7 @@ struct TreeAttention {
     tk_softmax_causal_backward(
       desk.scores, desk.scoreGradients, desk.lse, desk.delta, traits.scale, traits.cap, Int64(group), Int64(count),
       Int64(columns), Int64(position + 1 - lowest), Int64(traits.window ?? 0))
-    forEachRun(segment, from: lowest, upTo: block.start + count) { run, place in
+    forEachRun(segment, of: batch, from: lowest, upTo: block.start + count) { run, place in
       MatrixMultiply.backwardInput(
         dx: desk.result, dy: desk.scoreGradients + place, w: key(qkv, run.lowerBound, head), rows: rows,
         outputs: run.count, inputs: headWidth, dyStride: columns, wStride: stride, accumulate: place > 0)
@@ -237,7 +243,8 @@ struct TreeAttention {
   ///   - lowest: positions before this one are left out; its column is 0.
   ///   - own: tokens of the segment itself that are seen.
   private func forEachRun(
-    _ segment: PackedBatch.Segment, from lowest: Int, upTo own: Int, _ body: (Range<Int>, Int) -> Void
+    _ segment: PackedBatch.Segment, of batch: PackedBatch, from lowest: Int, upTo own: Int,
+    _ body: (Range<Int>, Int) -> Void
   ) {
     var position = 0
     func visit(_ run: Range<Int>) {
@@ -246,8 +253,8 @@ struct TreeAttention {
       position += run.count
     }
     let tail = segment.tokens.lowerBound..<segment.tokens.lowerBound + own
-    for (index, run) in segment.context.enumerated() {
-      if index == segment.context.count - 1, run.upperBound == tail.lowerBound {
+    for (index, run) in zip(segment.context, batch.contextRuns[segment.context]) {
+      if index == segment.context.upperBound - 1, run.upperBound == tail.lowerBound {
         visit(run.lowerBound..<tail.upperBound)
         return
       }

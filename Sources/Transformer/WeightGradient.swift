@@ -37,11 +37,25 @@ struct WeightGradient {
   }
 }
 
-extension [WeightGradient] {
-  /// Adds one tile, counted through all of them.
+/// Weight gradients that are made together, their tiles counted through all of them. Keeps its room when it is emptied.
+final class WeightGradientList {
+  private var gradients: [WeightGradient] = []
+  private(set) var tileCount = 0
+
+  func removeAll() {
+    gradients.removeAll(keepingCapacity: true)
+    tileCount = 0
+  }
+
+  func append(_ gradient: WeightGradient) {
+    gradients.append(gradient)
+    tileCount += gradient.tileCount
+  }
+
+  /// Adds one tile.
   func add(tile: Int, rows: Int) {
     var tile = tile
-    for gradient in self {
+    for gradient in gradients {
       if tile < gradient.tileCount { return gradient.add(tile: tile, rows: rows) }
       tile -= gradient.tileCount
     }

@@ -6,7 +6,7 @@ import Transformer
     let tree = TokenTree([
       ScoredSequence(tokens: [1, 2, 3, 4], scored: 2..<4), ScoredSequence(tokens: [1, 2, 5], scored: 2..<3),
     ])
-    #expect(tree.segments.map(\.tokens) == [[1, 2], [3, 4], [5]])
+    #expect(tree.segments.map { tree.tokens[$0.tokens] } == [[1, 2], [3, 4], [5]])
     #expect(tree.segments.map(\.parent) == [nil, 0, 0])
     #expect(tree.tokenCount == 5)
     #expect(tree.targets.map(\.segment) == [0, 1, 0])
@@ -22,14 +22,15 @@ import Transformer
       ScoredSequence(tokens: [7, 8, 9, 1, 1], scored: 4..<5),
     ]
     let tree = TokenTree(sequences)
-    #expect(tree.segments.map(\.tokens) == [[7], [8], [9], [1, 1], [2], [3]])
+    #expect(tree.segments.map { tree.tokens[$0.tokens] } == [[7], [8], [9], [1, 1], [2], [3]])
     #expect(tree.segments.map(\.position) == [0, 1, 2, 3, 3, 1])
     #expect(tree.tokenCount == 7)
     for (sequence, range) in zip(sequences, tree.targetRanges) {
       for (index, target) in zip(sequence.scored, tree.targets[range]) {
         #expect(target.token == sequence.tokens[index])
-        #expect(tree.segments[target.segment].position + target.offset == index - 1)
-        #expect(tree.segments[target.segment].tokens[target.offset] == sequence.tokens[index - 1])
+        let segment = tree.segments[target.segment]
+        #expect(segment.position + target.offset == index - 1)
+        #expect(tree.tokens[segment.tokens.lowerBound + target.offset] == sequence.tokens[index - 1])
       }
     }
   }
@@ -41,8 +42,8 @@ import Transformer
     let batch = PackedBatch([turn, TokenTree([ScoredSequence(tokens: [9, 9], scored: 1..<2)])])
     #expect(batch.tokens == [1, 2, 3, 4, 5, 6, 7, 9, 9])
     #expect(batch.positions == [0, 1, 2, 3, 4, 2, 3, 0, 1])
-    #expect(batch.segments[1].context == [0..<2])
-    #expect(batch.segments[2].context == [0..<2])
+    #expect(batch.contextRuns[batch.segments[1].context] == [0..<2])
+    #expect(batch.contextRuns[batch.segments[2].context] == [0..<2])
     #expect(batch.segments[2].contextCount == 2)
     #expect(batch.treeSegments == [0..<3, 3..<4])
     #expect(batch.targets(tree: 1, sequence: 0) == 4..<5)

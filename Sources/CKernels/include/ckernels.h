@@ -221,9 +221,7 @@ typedef struct tk_pool tk_pool;
 tk_pool *tk_pool_create(int32_t threads);
 void tk_pool_destroy(tk_pool *pool);
 
-/// Calls body(context, item, worker) once for every item below `items`, in any order, on the pool's threads, and
-/// returns when all are done. Workers are numbered from 0; the caller is worker 0. Not reentrant.
-void tk_pool_run(tk_pool *pool, int64_t items, void (*body)(void *context, int64_t item, int32_t worker), void *context);
+// tk_pool_run takes a closure of Swift and is declared there: see `Workers`.
 
 /// Tells whichever BLAS is linked (OpenBLAS, MKL, BLIS) to keep each call on the thread that made it.
 void tk_single_threaded_blas(void);
