@@ -27,16 +27,18 @@ package enum ProcessMemory {
     guard let file = fopen("/proc/self/status", "r") else { return nil }
     defer { fclose(file) }
     // Asked in every step: lines are looked at where they are read.
-    return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { line in
-      let start = line.baseAddress!
-      while fgets(start, Int32(line.count), file) != nil {
-        guard strncmp(start, name, name.utf8.count) == 0 else { continue }
-        let value = start + name.utf8.count
-        var end: UnsafeMutablePointer<CChar>?
-        let kilobytes = strtol(value, &end, 10)
-        return end == value ? nil : kilobytes * 1024
+    return name.withCString { name in
+      withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { line in
+        let start = line.baseAddress!
+        while fgets(start, Int32(line.count), file) != nil {
+          guard strncmp(start, name, strlen(name)) == 0 else { continue }
+          let value = start + strlen(name)
+          var end: UnsafeMutablePointer<CChar>?
+          let kilobytes = strtol(value, &end, 10)
+          return end == value ? nil : kilobytes * 1024
+        }
+        return nil
       }
-      return nil
     }
   }
 }
