@@ -221,7 +221,7 @@ typedef struct tk_pool tk_pool;
 tk_pool *tk_pool_create(int32_t threads);
 void tk_pool_destroy(tk_pool *pool);
 
-// tk_pool_run takes a closure of Swift and is declared there: see `Workers`.
+// tk_pool_run takes a closure of Swift, which C's headers cannot say: `Workers` declares it.
 
 /// Tells whichever BLAS is linked (OpenBLAS, MKL, BLIS) to keep each call on the thread that made it.
 void tk_single_threaded_blas(void);
